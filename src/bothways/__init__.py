@@ -1,0 +1,1 @@
+"""bothways: a lab for unified vision-language models."""

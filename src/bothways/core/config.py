@@ -1,0 +1,119 @@
+"""Configs: frozen pydantic models, unknown keys refused with the nearest names, YAML on disk, dotted overrides.
+
+A field that holds a part (a tokenizer, a head, a world) is a plain mapping with a `kind`; the room's catalogue turns it
+into the right config class (`part`). Arms of a study are made by merging dicts and validating again, because pydantic's
+`model_copy(update=...)` does not validate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bothways.core.errors import ConfigError, unknown
+
+
+class Config(BaseModel):
+    """Base of every config class: immutable, typed, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], where: str = "config") -> Self:
+        """Validated config. Raises: ConfigError naming the key, what was found and what was expected."""
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise ConfigError(_sentence(cls, error, where)) from None
+
+    def with_changes(self, changes: dict[str, Any]) -> Self:
+        """A new, validated config; `changes` maps dotted keys to values."""
+        return type(self).parse(merge(self.to_dict(), unflatten(changes)))
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json")
+
+    def digest(self) -> str:
+        """Twelve hex digits that change when any value changes."""
+        return digest_of(self.to_dict())
+
+
+def digest_of(values: Any) -> str:
+    """Twelve hex digits of a JSON-able value, independent of key order."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over`, dict by dict; None in `over` removes a key of an open mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        # Another `kind` means another part: its settings replace the old ones instead of mixing with them.
+        same_part = both and value.get("kind", merged[key].get("kind")) == merged[key].get("kind")
+        merged[key] = merge(merged[key], value) if same_part else value
+    return {key: value for key, value in merged.items() if not (value is None and key in over and key not in base)}
+
+
+def unflatten(dotted: dict[str, Any]) -> dict[str, Any]:
+    """{"a.b": 1} -> {"a": {"b": 1}}."""
+    nested: dict[str, Any] = {}
+    for key, value in dotted.items():
+        *path, last = key.split(".")
+        at = nested
+        for name in path:
+            at = at.setdefault(name, {})
+        at[last] = value
+    return nested
+
+
+def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+    """["train.steps=10"] -> {"train.steps": 10}; values are YAML. Raises: ConfigError when a pair has no `=`."""
+    dotted = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"Found the override `{pair}`; expected KEY=VALUE, for example train.steps=100.")
+        dotted[key] = yaml.safe_load(value)
+    return dotted
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file. Raises: ConfigError when it is missing or not a mapping."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"Cannot read the config {path} ({error}); give a YAML file.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds {type(values).__name__}; expected a mapping of config keys to values.")
+    return values
+
+
+def _sentence(cls: type[BaseModel], error: ValidationError, where: str) -> str:
+    first = error.errors()[0]
+    *path, last = first["loc"] or ("?",)
+    place = ".".join([where, *map(str, path)])
+    if first["type"] == "extra_forbidden":
+        return unknown(f"key in {place}:", str(last), _keys(cls, path))
+    key = ".".join(map(str, [*path, last]))
+    return f"In {where}, `{key}` is {first['input']!r}: {first['msg']}."
+
+
+def _keys(cls: type[BaseModel], path: list[Any]) -> list[str]:
+    for name in path:
+        field = cls.model_fields.get(str(name))
+        inner = [t for t in _types(field.annotation) if isinstance(t, type) and issubclass(t, BaseModel)] if field else []
+        if not inner:
+            continue
+        cls = inner[0]
+    return list(cls.model_fields)
+
+
+def _types(annotation: Any) -> list[Any]:
+    return [annotation, *(inner for arg in getattr(annotation, "__args__", ()) for inner in _types(arg))]

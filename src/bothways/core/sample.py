@@ -1,0 +1,95 @@
+"""A sample is an ordered list of text and image segments, each given or to be learned.
+
+Understanding, captioning, drawing, editing and text-only are patterns of the one flag `learn`; nothing in layout, model
+or trainer asks which task a sample belongs to. A prompt is a sample whose learned segments are empty; generation returns
+the same sample, filled. `source` is for mixtures, `hide` and reports alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+Role = Literal["system", "user", "assistant"]
+
+
+class AbstractPicture(ABC):
+    """A picture, or a promise of one: pixels are made or read only when somebody asks."""
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """A name that is equal exactly when the pixels are equal; encodings are cached by it."""
+
+    @abstractmethod
+    def pixels(self, size_px: int) -> np.ndarray:
+        """uint8 array (size_px, size_px, 3). Raises: DataError when it cannot be read."""
+
+
+@dataclass(frozen=True)
+class ArrayPicture(AbstractPicture):
+    """A picture held in memory: `array` is uint8 (height, width, 3); `name` serves as its key."""
+
+    array: np.ndarray
+    name: str
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    def pixels(self, size_px: int) -> np.ndarray:
+        if self.array.shape[:2] == (size_px, size_px):
+            return self.array
+        from PIL import Image as Pil
+
+        resized = Pil.fromarray(self.array).resize((size_px, size_px), Pil.Resampling.BICUBIC)
+        return np.asarray(resized)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A piece of text. `content` is None in a prompt, where the model is to write it."""
+
+    content: str | None
+    learn: bool = False
+    role: Role | None = None
+
+    @property
+    def speaker(self) -> Role:
+        return self.role or ("assistant" if self.learn else "user")
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture in the sequence. `content` is None in a prompt, where the model is to draw it."""
+
+    content: AbstractPicture | None
+    learn: bool = False
+    role: Role | None = None
+
+    @property
+    def speaker(self) -> Role:
+        return self.role or ("assistant" if self.learn else "user")
+
+
+Segment = Text | Image
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One example, prompt or answer. `id` names its noise; `source` is e.g. `watch/vqa`."""
+
+    id: str
+    segments: tuple[Segment, ...]
+    source: str = "user"
+
+    def prompt(self) -> Sample:
+        """The same sample with every learned segment emptied."""
+        return replace(self, segments=tuple(replace(s, content=None) if s.learn else s for s in self.segments))
+
+    @property
+    def learns_image(self) -> bool:
+        return any(isinstance(s, Image) and s.learn for s in self.segments)
