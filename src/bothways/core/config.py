@@ -1,7 +1,7 @@
 """Configs: frozen pydantic models, unknown keys refused with the nearest names, YAML on disk, dotted overrides.
 
-A field that holds a part (a tokenizer, a head, a world) is a plain mapping with a `kind`; the room's catalogue turns it
-into the right config class (`part`). Arms of a study are made by merging dicts and validating again, because pydantic's
+A field that holds a part (a tokenizer, a head, a world) is typed by the room's abstract config (`part`); its `kind` is
+looked up in the room's catalogue, so only the file of that kind is imported and no list of all parts exists. Arms of a study are made by merging dicts and validating again, because pydantic's
 `model_copy(update=...)` does not validate.
 """
 
@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
+from bothways.core.catalogue import Catalogue
 from bothways.core.errors import ConfigError, unknown
 
 
@@ -41,6 +42,19 @@ class Config(BaseModel):
     def digest(self) -> str:
         """Twelve hex digits that change when any value changes."""
         return digest_of(self.to_dict())
+
+
+def part(base: type[Config], catalogue: Catalogue) -> Any:
+    """The field type for a part: a mapping with a `kind` becomes the config class that the catalogue names."""
+
+    def resolve(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        if "kind" not in value:
+            raise ConfigError(f"A {catalogue.what} needs a `kind`; found the keys {sorted(value)}. Known: {', '.join(catalogue)}.")
+        return catalogue.load(value["kind"]).parse(value, where=f"{catalogue.what} {value['kind']}")
+
+    return Annotated[SerializeAsAny[base], BeforeValidator(resolve)]
 
 
 def digest_of(values: Any) -> str:

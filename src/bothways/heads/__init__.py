@@ -1,1 +1,5 @@
-"""Room: heads."""
+"""Heads: from hidden states to image tokens. A head knows nothing of sequences, order or tasks."""
+
+from bothways.core.catalogue import Catalogue
+
+HEADS = Catalogue("head", {"categorical": "bothways.heads.configs:CategoricalConfig"})

@@ -1,0 +1,77 @@
+"""The door of every backbone, and the block rule as the attention mask that it needs.
+
+Letters: B rows, Q query positions, K key positions (cached ones first), D width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from bothways.backbones.configs import BackboneConfig
+
+
+@dataclass(frozen=True)
+class Reads:
+    """The vectors from which an attention path builds its mask: queries, and keys with the cached ones first."""
+
+    doc: Int[Tensor, "B Q"]
+    block: Int[Tensor, "B Q"]
+    key_doc: Int[Tensor, "B K"]
+    key_block: Int[Tensor, "B K"]
+    key_private: Bool[Tensor, "B K"]
+
+    @classmethod
+    def within(cls, doc: Tensor, block: Tensor, private: Tensor) -> Reads:
+        """Queries and keys are the same positions: no cache."""
+        return cls(doc, block, doc, block, private)
+
+    def allowed(self) -> Bool[Tensor, "B Q K"]:
+        """The block rule (the numpy reference is `layout.rule.may_read`)."""
+        earlier = self.key_block[:, None, :] <= self.block[:, :, None]
+        own = self.key_block[:, None, :] == self.block[:, :, None]
+        same_doc = self.key_doc[:, None, :] == self.doc[:, :, None]
+        return same_doc & earlier & (own | ~self.key_private[:, None, :])
+
+    def additive(self, dtype: torch.dtype) -> Float[Tensor, "B 1 Q K"]:
+        """0 where reading is allowed, the dtype's lowest value elsewhere.
+
+        Floats, because transformers' eager path silently adds a bool mask (True = 1) and so leaks the future.
+        """
+        allowed = self.allowed()
+        mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+        return mask.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
+
+
+class AbstractBackbone(nn.Module, ABC):
+    """Embeds text, turns embeddings into hidden states, turns hidden states into text logits."""
+
+    config: BackboneConfig
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """D."""
+
+    @abstractmethod
+    def embed(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape D"]:
+        """Embeddings of text ids."""
+
+    @abstractmethod
+    def run(
+        self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"], cache: Any = None
+    ) -> Float[Tensor, "B Q D"]:
+        """Hidden states after the last norm. With a cache (from `new_cache`), keys and values are appended to it."""
+
+    @abstractmethod
+    def text_logits(self, hidden: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape V"]:
+        """Scores over the text vocabulary, not normalised."""
+
+    @abstractmethod
+    def new_cache(self, num_rows: int, num_slots: int) -> Any:
+        """An empty cache for `num_rows` sequences of at most `num_slots` positions."""

@@ -1,0 +1,67 @@
+"""Configs of the backbones. No torch here: recipes are read, compared and refused without it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+from bothways.backbones import BACKBONES
+from bothways.core.config import Config, part
+from bothways.core.errors import ConfigError, unknown
+
+if TYPE_CHECKING:
+    from bothways.backbones.backbone import AbstractBackbone
+
+# One dial: name -> (width, layers, heads). The rest follows from these.
+SIZES = {
+    "tiny": (32, 2, 2),
+    "nano": (128, 4, 4),
+    "micro": (256, 6, 8),
+    "small": (512, 8, 8),
+    "base": (768, 12, 12),
+}
+
+
+class BackboneConfig(Config):
+    """Base of the configs of backbones; `kind` is a name from the catalogue."""
+
+    kind: str
+
+    @abstractmethod
+    def build(self, vocab_size: int) -> AbstractBackbone:
+        """The backbone for a text vocabulary of `vocab_size`. Raises: ConfigError."""
+
+
+AnyBackboneConfig = part(BackboneConfig, BACKBONES)
+
+
+class CausalLMConfig(BackboneConfig):
+    """A language model from scratch. `width`, `num_layers`, `num_heads` override the size dial where given."""
+
+    kind: Literal["transformers"] = "transformers"
+    family: str = "llama"  # model_type of a transformers causal LM: llama, qwen2, qwen3, mistral, smollm3, ...
+    size: str = "nano"  # tiny (tests), nano (about 1M parameters), micro, small, base
+    width: int | None = None  # overrides the dial
+    num_layers: int | None = None  # overrides the dial
+    num_heads: int | None = None  # overrides the dial
+    max_positions: int = 1024  # longest sequence, tokens
+    attention: Literal["auto", "matmul", "sdpa", "eager"] = "auto"  # auto: the fastest measured for dtype and device
+    dtype: Literal["float32", "bfloat16"] = "float32"  # compute dtype of the layers; weights stay float32
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(width, layers, heads)."""
+        if self.size not in SIZES:
+            raise ConfigError(unknown("backbone size", self.size, SIZES))
+        width, layers, heads = SIZES[self.size]
+        return self.width or width, self.num_layers or layers, self.num_heads or heads
+
+    @property
+    def mlp_width(self) -> int:
+        """8/3 of the width (three matrices then cost what two of 4x would), rounded up to a multiple of 8."""
+        return -(-self.shape[0] * 8 // 3 // 8) * 8
+
+    def build(self, vocab_size: int) -> AbstractBackbone:
+        from bothways.backbones.causal_lm import CausalLM
+
+        return CausalLM(self, vocab_size)

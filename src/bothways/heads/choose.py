@@ -1,0 +1,57 @@
+"""Choosing a token from scores: guidance, temperature, top-k. Used for text and for discrete image tokens alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from bothways.core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class How:
+    """How tokens are drawn from a head, and text from the language model.
+
+    temperature 0 takes the likeliest; top_k 0 keeps all; guidance 1 means none, g extrapolates from the unconditional
+    scores u to the conditional c as u + g (c - u).
+    """
+
+    temperature: float = 0.0
+    top_k: int = 0
+    guidance: float = 1.0
+    seed: int = 0
+    max_text_tokens: int = 64
+
+    def __post_init__(self):
+        if self.temperature < 0 or self.top_k < 0 or self.guidance < 0 or self.max_text_tokens < 1:
+            raise ConfigError(
+                f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
+                f"{self.max_text_tokens}; the first three must not be negative and the last at least 1."
+            )
+
+
+def guided(conditional: Float[Tensor, "N V"], unconditional: Float[Tensor, "N V"], scale: float) -> Float[Tensor, "N V"]:
+    """u + scale (c - u). Source: Ho and Salimans 2022 (arXiv 2207.12598), written on logits as in Chang et al. 2023."""
+    return unconditional + scale * (conditional - unconditional)
+
+
+def pick(scores: Float[Tensor, "N V"], how: How, rngs: Sequence[np.random.Generator]) -> Int[Tensor, "N"]:
+    """A token a row: the likeliest at temperature 0, else one uniform number a row through the inverse distribution.
+
+    One uniform a row, from that row's own generator, keeps a row's draw the same alone and in any batch.
+    """
+    if how.temperature == 0:
+        return scores.argmax(-1)
+    scores = scores.double() / how.temperature
+    if how.top_k and how.top_k < scores.shape[-1]:
+        floor = scores.topk(how.top_k, dim=-1).values[:, -1:]
+        scores = scores.masked_fill(scores < floor, -torch.inf)
+    cumulative = scores.softmax(-1).cumsum(-1)
+    uniform = torch.tensor([rng.random() for rng in rngs], dtype=torch.float64, device=scores.device)
+    at = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[:, 0]
+    return at.clamp(max=scores.shape[-1] - 1)

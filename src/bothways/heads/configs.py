@@ -1,0 +1,50 @@
+"""Configs of the heads, and which tokens each accepts. No torch here: misfits are refused without it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from bothways.core.config import Config, part
+from bothways.core.errors import ConfigError
+from bothways.core.spec import Continuous, Discrete, VisualSpec
+from bothways.heads import HEADS
+
+if TYPE_CHECKING:
+    from bothways.heads.head import AbstractHead
+
+
+class HeadConfig(Config):
+    """Base of the configs of heads; `kind` is a name from the catalogue."""
+
+    accepts: ClassVar[type[Discrete] | type[Continuous]]
+    kind: str
+
+    @abstractmethod
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        """A head for tokens of `spec` on hidden states of `width`."""
+
+    def check(self, spec: VisualSpec) -> None:
+        """Raises: ConfigError when this head cannot make tokens of `spec`, naming the heads that can."""
+        if isinstance(spec.tokens, self.accepts):
+            return
+        fitting = [kind for kind in HEADS if isinstance(spec.tokens, HEADS.load(kind).accepts)]
+        found, needed = type(spec.tokens).__name__.lower(), self.accepts.__name__.lower()
+        hint = f"heads that fit: {', '.join(fitting)}" if fitting else "no head fits them yet, so learn `vq` tokens instead"
+        raise ConfigError(f"The head `{self.kind}` needs {needed} tokens and `{spec.kind}` makes {found} ones; {hint}.")
+
+
+AnyHeadConfig = part(HeadConfig, HEADS)
+
+
+class CategoricalConfig(HeadConfig):
+    """A softmax over the codebook. Nothing to choose."""
+
+    accepts = Discrete
+    kind: Literal["categorical"] = "categorical"
+
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        from bothways.heads.categorical import CategoricalHead
+
+        self.check(spec)
+        return CategoricalHead(self, spec, width)

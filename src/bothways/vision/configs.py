@@ -1,0 +1,65 @@
+"""Configs of the visual tokenizers. No torch here: recipes are read, compared and refused without it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal
+
+from bothways.core.config import Config, part
+from bothways.vision import TOKENIZERS
+
+if TYPE_CHECKING:
+    from bothways.vision.tokenizer import AbstractTokenizer
+
+
+class TokenizerConfig(Config):
+    """Base of the configs of visual tokenizers; `kind` is a name from the catalogue."""
+
+    kind: str
+    size_px: int  # side of the square pictures that go in, pixels
+
+    @abstractmethod
+    def build(self) -> AbstractTokenizer:
+        """The tokenizer, frozen, with its weights loaded. Raises: ConfigError when shape and weights do not fit."""
+
+
+AnyTokenizerConfig = part(TokenizerConfig, TOKENIZERS)
+
+
+class VQConfig(TokenizerConfig):
+    """Shape of the network and codebook, and where the weights lie."""
+
+    kind: Literal["vq"] = "vq"
+    size_px: int = 64  # side of the picture, pixels
+    num_codes: int = 512  # entries of the codebook
+    code_dim: int = 8  # width of one code; LlamaGen's value
+    base_channels: int = 32  # channels at full resolution; a multiple of 32 (group norm)
+    channel_multiplier: tuple[int, ...] = (1, 1, 2, 4)  # one entry a resolution; each further entry halves the grid
+    num_res_blocks: int = 1  # residual blocks a resolution in the encoder (one more in the decoder)
+    latent_channels: int = 128  # channels before the projection to `code_dim`
+    weights: str | None = None  # `asset:NAME` (shipped), a path to a safetensors file, or null for random weights
+
+    @property
+    def grid_side(self) -> int:
+        """Tokens along one side."""
+        return self.size_px // 2 ** (len(self.channel_multiplier) - 1)
+
+    def build(self) -> AbstractTokenizer:
+        from bothways.vision.vq import VQTokenizer
+
+        return VQTokenizer(self).requires_grad_(False).eval()
+
+
+class PatchConfig(TokenizerConfig):
+    """Squares of `patch_px` pixels from pictures of `size_px`."""
+
+    kind: Literal["patches"] = "patches"
+    size_px: int = 64  # side of the picture, pixels
+    patch_px: int = 8  # side of one patch, pixels
+    mean: float = 0.35  # of all pixels in [-1, 1], measured on the watch world's training split
+    std: float = 0.70  # the same
+
+    def build(self) -> AbstractTokenizer:
+        from bothways.vision.patches import PatchTokenizer
+
+        return PatchTokenizer(self).requires_grad_(False).eval()

@@ -1,0 +1,46 @@
+"""The door of every visual tokenizer: `encode`, `decode`, `vectors`, `spec`.
+
+Pixels are float tensors in [-1, 1]; discrete tokens are Long "B N", continuous ones Float "B N D", N in raster order.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bothways.core.spec import VisualSpec
+from bothways.vision.configs import TokenizerConfig
+
+
+class AbstractTokenizer(nn.Module, ABC):
+    """A frozen map between pictures and tokens."""
+
+    config: TokenizerConfig
+    spec: VisualSpec
+
+    @abstractmethod
+    def encode(self, pixels: Float[Tensor, "B 3 P P"]) -> Tensor:
+        """Tokens in raster order: Long "B N" (discrete) or Float "B N D" (continuous). Pixels in [-1, 1]."""
+
+    @abstractmethod
+    def vectors(self, tokens: Tensor) -> Float[Tensor, "B N D"]:
+        """What the model reads for each token: the codebook's vector, or the continuous token itself."""
+
+    @abstractmethod
+    def decode(self, tokens: Tensor) -> Float[Tensor, "B 3 P P"]:
+        """Pixels in [-1, 1]. Raises: CannotDraw where tokens do not determine pixels."""
+
+
+def to_unit(pictures: np.ndarray) -> Float[Tensor, "B 3 P P"]:
+    """uint8 (B, P, P, 3) -> float in [-1, 1], channels first."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+
+
+def to_uint8(pixels: Float[Tensor, "B 3 P P"]) -> np.ndarray:
+    """Float in [-1, 1] (clipped) -> uint8 (B, P, P, 3)."""
+    levels = ((pixels.clamp(-1, 1) + 1.0) * 127.5).round().to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -1,0 +1,114 @@
+"""`vq`: discrete tokens from a convolutional autoencoder with a codebook.
+
+Network: transformers' `JanusVQVAE` (LlamaGen's VQ-16, Sun et al. 2024, arXiv 2406.06525). Deviation: its own quantiser
+cannot be trained (no reconstruction gradient reaches the encoder) and matches unnormalised latents although it decodes
+normalised codes; here latents and codes are both of unit length, as LlamaGen describes, and the codebook is stored at unit
+length so that the network's own encode and decode agree with ours (`tests/equivalence/test_vq.py`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bothways.core.errors import ConfigError
+from bothways.core.spec import Discrete, VisualSpec
+from bothways.vision.configs import VQConfig
+from bothways.vision.tokenizer import AbstractTokenizer
+
+ASSETS = Path(__file__).parent.parent / "assets"
+
+
+
+class VQTokenizer(AbstractTokenizer):
+    """Tokens Long "B N" in [0, num_codes), raster order."""
+
+    def __init__(self, config: VQConfig):
+        super().__init__()
+        shrink = 2 ** (len(config.channel_multiplier) - 1)
+        if config.size_px % shrink:
+            raise ConfigError(
+                f"The vq tokenizer shrinks pictures {shrink} times, and {config.size_px} px is not a multiple of that; "
+                f"choose size_px among {shrink * 6}, {shrink * 8}, {shrink * 12}, ..."
+            )
+        self.config = config
+        self.network = _network(config)
+        side = config.grid_side
+        self.spec = VisualSpec("vq", Discrete(config.num_codes, config.code_dim), (side, side), config.size_px, can_draw=True)
+        if config.weights is not None:
+            self.load_weights(weights_path(config.weights))
+
+    @property
+    def codebook(self) -> Float[Tensor, "V D"]:
+        """Unit-length codes."""
+        return self.network.quantize.embedding.weight
+
+    def latents(self, pixels: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N D"]:
+        """Unit-length latents before quantising, raster order."""
+        grid = self.network.quant_conv(self.network.encoder(pixels))
+        return F.normalize(grid.flatten(2).transpose(1, 2), dim=-1)
+
+    def nearest(self, latents: Float[Tensor, "*shape D"]) -> Int[Tensor, "*shape"]:
+        """Index of the closest code; for unit vectors the closest is the one with the largest inner product."""
+        return (latents @ self.codebook.T).argmax(-1)
+
+    def paint(self, vectors: Float[Tensor, "B N D"]) -> Float[Tensor, "B 3 P P"]:
+        """Pixels (not clipped) from unit-length vectors."""
+        side = self.config.grid_side
+        grid = vectors.transpose(1, 2).unflatten(2, (side, side))
+        return self.network.decoder(self.network.post_quant_conv(grid))
+
+    def encode(self, pixels: Float[Tensor, "B 3 P P"]) -> Int[Tensor, "B N"]:
+        return self.nearest(self.latents(pixels))
+
+    def vectors(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B N D"]:
+        return F.embedding(tokens, self.codebook)
+
+    def decode(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B 3 P P"]:
+        return self.paint(self.vectors(tokens)).clamp(-1, 1)
+
+    def load_weights(self, path: Path) -> None:
+        """Load every tensor or stop. Raises: ConfigError when the file is missing or made for another shape."""
+        try:
+            saved = {name: tensor.float() for name, tensor in load_file(path).items()}
+            self.network.load_state_dict(saved)
+        except (OSError, SafetensorError) as error:
+            raise ConfigError(f"Cannot read the tokenizer weights {path} ({error}); train them with `bothways train-tokenizer`.") from None
+        except RuntimeError as error:
+            raise ConfigError(f"The weights {path} were made for another tokenizer: {str(error).splitlines()[1].strip()}") from None
+        # fp16 storage rounds the codes; matching needs them at unit length again.
+        self.codebook.data = F.normalize(self.codebook.data, dim=-1)
+
+
+def weights_path(name: str) -> Path:
+    """`asset:vq` -> the shipped file; anything else is a path."""
+    return ASSETS / f"{name.removeprefix('asset:')}.safetensors" if name.startswith("asset:") else Path(name)
+
+
+def _network(config: VQConfig) -> nn.Module:
+    from transformers import JanusVQVAE, JanusVQVAEConfig
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = JanusVQVAE(
+            JanusVQVAEConfig(
+                embed_dim=config.code_dim,
+                num_embeddings=config.num_codes,
+                latent_channels=config.latent_channels,
+                base_channels=config.base_channels,
+                channel_multiplier=list(config.channel_multiplier),
+                num_res_blocks=config.num_res_blocks,
+                num_patches=config.grid_side,
+                dropout=0.0,
+            )
+        )
+    with torch.no_grad():
+        network.quantize.embedding.weight.copy_(F.normalize(torch.randn_like(network.quantize.embedding.weight), dim=-1))
+    return network
