@@ -13,7 +13,8 @@ from bothways.core.config import Config
 from bothways.core.sample import AbstractPicture
 
 Split = Literal["train", "validation", "test", "composition"]
-Task = Literal["understanding", "drawing", "text"]
+# "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once, complete requests.
+Task = Literal["understanding", "drawing", "text", "exam"]
 Tier = Literal["attribute", "two_facts"]
 
 
@@ -29,15 +30,20 @@ class Ask:
 
 @dataclass(frozen=True)
 class Telling:
-    """A text that states facts: `states` maps each attribute in it to the value stated."""
+    """A text that states facts: `states` maps each attribute in it to the value stated; `prompt` asks for it."""
 
     text: str
     states: dict[str, Any]
+    prompt: str = ""
 
 
 @dataclass(frozen=True)
 class Said:
-    """Everything said about one scene for one task. `tellings` are for samples of text alone."""
+    """Everything said about one scene for one task; a task without such texts leaves the field empty.
+
+    `questions` are the turns of one conversation; no answer follows from an earlier one. `tellings` are for samples of
+    text alone: the questions beside one can be answered from its text.
+    """
 
     questions: tuple[Ask, ...] = ()
     captions: tuple[Telling, ...] = ()
