@@ -1,0 +1,54 @@
+"""What can be set about training. Derived values (warmup steps, milestone steps) are properties."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from bothways.core.config import Config
+
+
+class TrainConfig(Config):
+    """Settings of the trainer; the same for unified models and visual tokenizers."""
+
+    steps: int = Field(1000, gt=0)  # optimizer updates in the whole run
+    lr: float = Field(1e-3, gt=0)  # peak learning rate
+    betas: tuple[float, float] = (0.9, 0.95)  # AdamW's two decay rates
+    eps: float = Field(1e-8, gt=0)  # AdamW's denominator floor
+    weight_decay: float = Field(0.1, ge=0)  # decoupled, on matrices only
+    warmup_share: float = Field(0.05, ge=0, le=1)  # share of the steps in which lr rises linearly
+    schedule: Literal["cosine", "constant"] = "cosine"  # what follows the warmup
+    final_lr_share: float = Field(0.0, ge=0, le=1)  # lr at the end of the cosine, as a share of `lr`
+    clip: float = Field(1.0, ge=0)  # largest global gradient norm; 0 = no clipping
+    weights: dict[str, float] = Field(default_factory=dict)  # loss weight per term; a term not named here weighs 1
+    micro_batches: int = Field(1, gt=0)  # pieces that the stream cuts a step into; the result does not depend on it
+    dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 = autocast around the forward pass
+    threads: int = Field(0, ge=0)  # CPU threads of torch; 0 = leave as it is
+    seed: int = 0  # names the draws of a step, e.g. dropout
+    checkpoint_every_s: float = Field(60.0, ge=0)  # seconds of training between two checkpoints
+    milestones: int | tuple[int, ...] = 0  # steps kept and evaluated: a number (S, S/2, S/4, ...) or the steps themselves
+    log_every_steps: int = Field(1, gt=0)  # steps between two lines of log.jsonl
+    shares_every_steps: int = Field(0, ge=0)  # steps between two measurements of gradient shares; 0 = never
+    shares_of: str = "backbone."  # gradient shares are measured on parameters whose name begins so
+    tensorboard: bool = False  # write TensorBoard files too (needs the package tensorboard)
+
+    @field_validator("milestones")
+    @classmethod
+    def _count_is_not_negative(cls, value: int | tuple[int, ...]) -> int | tuple[int, ...]:
+        if min([value] if isinstance(value, int) else [*value, 0]) < 0:
+            raise ValueError("expected a number of milestones >= 0, or a list of steps >= 0")
+        return value
+
+    @property
+    def warmup_steps(self) -> int:
+        return round(self.warmup_share * self.steps)
+
+    @property
+    def milestone_steps(self) -> tuple[int, ...]:
+        """Steps whose checkpoints are kept and evaluated, ascending; a number n means S, S/2, ... S/2^(n-1)."""
+        if isinstance(self.milestones, int):
+            chosen = {self.steps // 2**halvings for halvings in range(self.milestones)} - {0}
+        else:
+            chosen = {step for step in self.milestones if step <= self.steps}
+        return tuple(sorted(chosen))
