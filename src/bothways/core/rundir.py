@@ -54,14 +54,15 @@ class RunDir:
         """
         run = cls(path)
         wanted = json.loads(json.dumps(config))  # tuples become lists, as they come back from YAML
-        run._check_enterable(wanted, resume)
-        if not run.config_path.exists():
-            write_atomic(run.config_path, yaml.safe_dump(wanted, sort_keys=False))
-        remove_leftovers(run.path)
-        starts = read_json(run.provenance_path) if run.provenance_path.exists() else []
-        write_json(run.provenance_path, [*starts, provenance()])
-        with writing(run.checkpoints):
-            run.checkpoints.mkdir(exist_ok=True)
+        with writing(run.path):
+            run._check_enterable(wanted, resume)
+            run.checkpoints.mkdir(parents=True, exist_ok=True)
+        with run.lock():
+            remove_leftovers(run.path)
+            if not run.config_path.exists():
+                write_atomic(run.config_path, yaml.safe_dump(wanted, sort_keys=False))
+            starts = read_json(run.provenance_path) if run.provenance_path.exists() else []
+            write_json(run.provenance_path, [*starts, provenance()])
         return run
 
     @classmethod
@@ -127,7 +128,10 @@ class RunDir:
         if not self.path.exists():
             return
         with writing(self.path):
-            found = sorted(p.name for p in self.path.iterdir() if not p.name.startswith(TEMPORARY) and p.name != LOCK)
+            # A creation that was killed leaves these and no config; it may be done again.
+            unfinished = (LOCK, self.checkpoints.name)
+            names = sorted(path.name for path in self.path.iterdir())
+            found = [name for name in names if not name.startswith(TEMPORARY) and name not in unfinished]
         if found:
             raise RunError(f"{self.path} holds files that are no run ({', '.join(found[:3])}); choose a new or empty folder.")
 

@@ -36,7 +36,8 @@ class TrainLog:
 
     def __enter__(self) -> Self:
         with writing(self.path):
-            self._file = self.path.open("a")
+            # Unbuffered: when the disk is full, nothing is left over that closing the file would try to write again.
+            self._file = self.path.open("ab", buffering=0)
         if self._bar:
             self._bar.start()
         return self
@@ -68,8 +69,9 @@ class TrainLog:
 
     def _line(self, record: dict[str, Any]) -> None:
         with writing(self.path):
-            self._file.write(json.dumps(record) + "\n")
-            self._file.flush()
+            data = (json.dumps(record) + "\n").encode()
+            while data:
+                data = data[self._file.write(data) :]
         if self._board:
             for name, value in _scalars(record).items():
                 self._board.add_scalar(name, value, record["step"])

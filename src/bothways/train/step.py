@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -77,7 +78,7 @@ class StepTotals:
         return {name: tally.mean for name, tally in self.terms.items() if tally.count}
 
 
-def check_finite(means: Mapping[str, float], grad_norm: float, module: nn.Module, step: int, last_good: str) -> None:
+def check_finite(means: Mapping[str, float], grad_norm: float, module: nn.Module, step: int, last_good: Path | None) -> None:
     """Raises: TrainingError naming step, term and the last good checkpoint, when a loss or gradient is not finite."""
     bad = {name: value for name, value in means.items() if not math.isfinite(value)}
     advice = f"The last good checkpoint is {last_good}; a lower lr, a longer warmup or a smaller clip may help."
@@ -92,7 +93,7 @@ def check_finite(means: Mapping[str, float], grad_norm: float, module: nn.Module
         )
 
 
-def check_weights(module: nn.Module, step: int, last_good: str) -> None:
+def check_weights(module: nn.Module, step: int, last_good: Path | None) -> None:
     """Raises: TrainingError when a weight is not finite or a buffer holds NaN; called before anything is saved."""
     bad = [name for name, p in module.named_parameters() if not p.isfinite().all()]
     bad += [name for name, b in module.named_buffers() if b.is_floating_point() and b.isnan().any()]

@@ -18,15 +18,13 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from bothways.core.disk import read_json, remove_leftovers, write_json
 from bothways.core.errors import ConfigError, TrainingError
 from bothways.core.randomness import seed_of
 from bothways.core.rundir import RunDir
 from bothways.core.tally import Tally
-from bothways.train import checkpoint
 from bothways.train.checkpoint import Progress
 from bothways.train.config import TrainConfig
-from bothways.train.interrupt import Interrupt, Interrupted
+from bothways.train.keeper import Keeper
 from bothways.train.log import TrainLog
 from bothways.train.optim import build_optimizer, clip_gradients, learning_rate
 from bothways.train.shares import GradientShares
@@ -36,7 +34,6 @@ from bothways.train.step import (
     StepTotals,
     backward,
     check_finite,
-    check_weights,
     step_counts,
     step_loss,
 )
@@ -79,13 +76,13 @@ class Trainer:
         self.module, self.stream, self.config, self.folder = module, stream, config, run
         self.optimizer = build_optimizer(module, config)
         self.progress = Progress()
-        self._on_milestone, self._console, self._title = on_milestone, console, title
+        self._console, self._title = console, title
         self._device = next(module.parameters()).device
         self._before_step = getattr(module, "before_step", _nothing)
         self._after_step = getattr(module, "after_step", _nothing)
-        self._interrupt = Interrupt()
-        self._saved_step, self._saved_at = -1, 0.0
+        self._keeper = Keeper(run.checkpoints, config, module, self.optimizer, on_milestone, self._say)
         self._notices: list[str] = []
+        self._seen_terms: set[str] = set()
         if config.shares_every_steps:
             GradientShares(module, config.shares_of)  # refuses a prefix without parameters before any work is done
 
@@ -95,14 +92,24 @@ class Trainer:
         Raises: TrainingError when a loss, gradient or weight is not finite; RunError when the disk refuses or no
         checkpoint is valid; Interrupted after SIGINT or SIGTERM. What was saved before stays in every case.
         """
-        with self.folder.lock(), _threads(self.config.threads), self._interrupt.listening():
-            resumed_at = self._restore()
-            with TrainLog(self.folder.log_path, self.config, self._console, self._title, self.progress.step) as self._log:
-                self._begin()
+        keeper, path = self._keeper, self.folder.log_path
+        with self.folder.lock(), _threads(self.config.threads), keeper.interrupt.listening():
+            self.progress = keeper.restore()
+            with TrainLog(path, self.config, self._console, self._title, self.progress.step) as self._log:
+                self.module.train()
+                keeper.begin(self.progress, self._log.sync)
                 self.run()
+        self._warn_of_unused_weights()
         done = self.progress
-        last = self.folder.checkpoints / checkpoint.name_of(self._saved_step)
-        return Fitted(done.step, done.samples, done.seconds, done.data_seconds, last, resumed_at, tuple(self._notices))
+        return Fitted(
+            steps=done.step,
+            samples=done.samples,
+            seconds=done.seconds,
+            data_seconds=done.data_seconds,
+            checkpoint=keeper.last_good,
+            resumed_at=keeper.resumed_at,
+            notices=tuple(self._notices),
+        )
 
     def run(self) -> None:
         """The algorithm."""
@@ -129,14 +136,14 @@ class Trainer:
 
             self._advance(batches, time.monotonic() - started, waited)
             self._record(totals, grad_norm, shares, batches, time.monotonic() - started)
-            self._keep()
+            self._keeper.after_step(self.progress, self._log.sync)
 
     def _batches(self, step: int) -> list[StepBatch]:
         batches = self.stream.batches(step)
         if len(batches) != self.config.micro_batches:
             raise ConfigError(
                 f"The stream cut step {step} into {len(batches)} micro-batches and the config says "
-                f"{self.config.micro_batches}; build the stream with train.micro_batches."
+                f"{self.config.micro_batches}; build the stream with train.micro_batches, and cut no finer than there are samples."
             )
         return batches if self._device.type == "cpu" else [batch.to(self._device) for batch in batches]
 
@@ -149,8 +156,9 @@ class Trainer:
             return self.module.terms(batch)
 
     def _check(self, totals: StepTotals, counts: Mapping[str, int], grad_norm: float, step: int) -> None:
+        self._seen_terms |= counts.keys()
         totals.check_counts(counts, step)
-        check_finite(totals.means(), grad_norm, self.module, step, self._last_good())
+        check_finite(totals.means(), grad_norm, self.module, step, self._keeper.last_good)
         if all(p.grad is None for p in self.module.parameters()):
             raise TrainingError(f"Step {step} gives no gradient to any parameter (its batches hold {dict(counts)}).")
 
@@ -192,73 +200,11 @@ class Trainer:
         clipped = bool(self.config.clip) and grad_norm > self.config.clip
         self._log.write(record, clipped, sum(batch.num_samples for batch in batches), seconds)
 
-    def _keep(self) -> None:
-        """Saves when it is time, at milestones, at the end and when asked to stop."""
-        step, stop = self.progress.step, self._interrupt.requested
-        milestone = step in self.config.milestone_steps
-        late = time.monotonic() - self._saved_at >= self.config.checkpoint_every_s
-        if late or milestone or stop or step == self.config.steps:
-            self._save()
-        if stop:
-            raise Interrupted(self._farewell(stop), stop)
-        if milestone:
-            self._milestone(step)
-
-    def _save(self) -> None:
-        step = self.progress.step
-        if step != self._saved_step:
-            check_weights(self.module, step, self._last_good())
-            self._log.sync()
-            checkpoint.save_checkpoint(self.folder.checkpoints, self.progress, self.module, self.optimizer)
-            self._saved_step = step
-            checkpoint.prune(self.folder.checkpoints, self.config.milestone_steps)
-        self._saved_at = time.monotonic()
-
-    def _milestone(self, step: int) -> None:
-        """Calls `on_milestone` once for every milestone, however often the run is killed in it."""
-        if self._on_milestone is None:
-            return
-        path = self.folder.checkpoints / "milestones.json"
-        done = read_json(path) if path.exists() else []
-        if step in done:
-            return
-        try:
-            with self._interrupt.at_once():
-                self._on_milestone(step)
-        except KeyboardInterrupt:
-            if self._interrupt.requested is None:
-                raise
-            raise Interrupted(self._farewell(self._interrupt.requested), self._interrupt.requested) from None
-        write_json(path, [*done, step])
-        self.module.train()
-        self._saved_at = time.monotonic()
-
-    def _restore(self) -> int | None:
-        """Loads the newest valid checkpoint; returns its step, or None in a fresh folder."""
-        remove_leftovers(self.folder.checkpoints)
-        found = checkpoint.newest(self.folder.checkpoints, self._say)
-        if found is None:
-            return None
-        found.load_into(self.module)
-        found.load_optimizer(self.module, self.optimizer)
-        checkpoint.set_aside_newer(self.folder.checkpoints, found.progress.step)
-        self.progress, self._saved_step = found.progress, found.progress.step
-        self._say(f"Going on from {found.path} (step {self.progress.step} of {self.config.steps}).")
-        return self.progress.step
-
-    def _begin(self) -> None:
-        """The first save comes before the first step: a disk that refuses is better found now than in a minute."""
-        self.module.train()
-        self._save()
-        if self.progress.step in self.config.milestone_steps:
-            self._milestone(self.progress.step)
-
-    def _last_good(self) -> str:
-        return str(self.folder.checkpoints / checkpoint.name_of(self._saved_step)) if self._saved_step >= 0 else "none"
-
-    def _farewell(self, number: int) -> str:
-        name = {2: "Ctrl-C", 15: "SIGTERM"}.get(number, f"signal {number}")
-        return f"Stopped by {name} after step {self.progress.step}; saved {self._last_good()}; go on with --resume."
+    def _warn_of_unused_weights(self) -> None:
+        unused = sorted(set(self.config.weights) - self._seen_terms)
+        if unused and self._seen_terms:
+            found = ", ".join(sorted(self._seen_terms))
+            self._say(f"The config weighs `{unused[0]}`, and no such term occurred in this run (found: {found}).")
 
     def _say(self, sentence: str) -> None:
         self._notices.append(sentence)

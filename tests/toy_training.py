@@ -3,7 +3,7 @@
 The module has what real ones have and makes resuming hard: two loss terms, a buffer that moves by itself, dropout from
 the global generator, a parameter that is idle at every other step and one that never takes part, and tied weights.
 
-    python toy.py RUN STEPS SLEEP_S CHECKPOINT_EVERY_S MICRO_BATCHES
+    python toy_training.py RUN STEPS SLEEP_S CHECKPOINT_EVERY_S MICRO_BATCHES
 """
 
 from __future__ import annotations
