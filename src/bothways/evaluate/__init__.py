@@ -1,1 +1,13 @@
-"""Room: evaluate."""
+"""What a model's answers are worth: an exam is answered into files, files are marked into scores."""
+
+from bothways.core.catalogue import Catalogue
+
+MEASURES = Catalogue(
+    "measure",
+    {
+        "reading": "bothways.evaluate.reading:measure",
+        "captions": "bothways.evaluate.captions:measure",
+        "drawing": "bothways.evaluate.drawing:measure",
+        "likelihood": "bothways.evaluate.likelihood:measure",
+    },
+)

@@ -1,0 +1,77 @@
+"""`mark`: scores from files alone. No model is loaded: answers.jsonl, the drawn PNGs and the world's reader suffice."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bothways.core.disk import write_atomic
+from bothways.core.errors import DataError
+from bothways.evaluate import MEASURES
+from bothways.evaluate.answers import Exam, Line, exams_of, read_answers, read_png
+from bothways.evaluate.paper import Paper
+from bothways.evaluate.scores import Measured, Sheet, dump_scores
+from bothways.worlds import WORLDS
+from bothways.worlds.world import AbstractWorld
+
+# The three arms of a study share their reconstructions, and a run is marked more than once: each picture is read once.
+_SEEN: dict[tuple[str, str], dict[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """`sheets`: exam name -> scores. `read_s`: seconds that the reader took for pictures it had not seen yet."""
+
+    sheets: dict[str, Sheet]
+    read_s: float
+
+
+def mark(run: Path, world: AbstractWorld | None = None) -> Marked:
+    """Marks every exam that the run has answered and writes RUN/scores.json and answers/*/items.jsonl.
+
+    `world` overrides the one that exam.json names. Raises: RunError when there are no answers or a file is broken,
+    DataError when exam and world do not belong together.
+    """
+    sheets, read_s = {}, 0.0
+    for name in exams_of(run):
+        folder = run / "answers" / name
+        exam, lines = read_answers(folder)
+        paper, seconds = _paper(folder, exam, lines, world or world_of(exam))
+        measured = [one for kind in MEASURES for one in MEASURES.load(kind)(paper)]
+        write_atomic(folder / "items.jsonl", "".join(one.line() + "\n" for one in measured))
+        sheets[name] = Sheet(exam.to_dict(), _scores(measured, f"answers/{name}/items.jsonl"))
+        read_s += seconds
+    write_atomic(run / "scores.json", dump_scores(sheets))
+    return Marked(sheets, read_s)
+
+
+def world_of(exam: Exam) -> AbstractWorld:
+    """The world that an exam was set in. Raises: DataError when its config names none."""
+    if "kind" not in exam.world:
+        raise DataError(f"exam.json names no world (its config has the keys {sorted(exam.world)}); expected a `kind`.")
+    cls = WORLDS.load(exam.world["kind"])
+    return cls(cls.config_class.parse(exam.world, where="exam.world"))
+
+
+def _paper(folder: Path, exam: Exam, lines: list[Line], world: AbstractWorld) -> tuple[Paper, float]:
+    began = time.perf_counter()
+    readings = {line.id: _read(folder / line.image, world) for line in lines if line.image}
+    return Paper(exam, tuple(lines), world, readings), time.perf_counter() - began
+
+
+def _read(path: Path, world: AbstractWorld) -> Mapping[str, Any]:
+    pixels = read_png(path)
+    key = (world.config.digest(), hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest())
+    if key not in _SEEN:
+        _SEEN[key] = world.read(pixels).to_json()
+    return _SEEN[key]
+
+
+def _scores(measured: list[Measured], items: str) -> dict[str, Any]:
+    return {one.name: one.score(items) for one in measured}
