@@ -1,0 +1,149 @@
+"""The sequence as tensors: rows padded to one length, and where each image lies. The only file of the room with torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bothways.core.errors import DataError
+from bothways.core.sample import AbstractPicture, Sample
+from bothways.layout.sequence import Duty, ImageSpan, Sequence
+
+PADDING_DOC = -1
+# Vector -> the value at padded positions. Padding has its own doc and block 0: it reads itself, and nobody reads it.
+_PADDED = {
+    "ids": -1,
+    "content": 0,
+    "duty": 0,
+    "predicts": -1,
+    "block": 0,
+    "private": False,
+    "position": 0,
+    "place": -1,
+    "next_place": -1,
+    "doc": PADDING_DOC,
+}
+
+
+@dataclass
+class Batch:
+    """B sequences as tensors (B, S); the vectors are those of `Sequence` (int64, `private` is bool).
+
+    `ids` is -1 wherever no text token lies, padding included; `predicts` counts within the row. `images` lists every span
+    as (row, span, picture); spans start within the padded row. A learned image with a clean copy has two spans and one
+    picture. `picture[b, s]` is the row of `given_tokens` (or of `learned_tokens` where `drawn[b, s]`) that the image token
+    at (b, s) belongs to, -1 elsewhere; so its value is `tokens[picture, place]`. `counts`: positions with a duty, by
+    "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows.
+    """
+
+    ids: Tensor
+    content: Tensor
+    duty: Tensor
+    predicts: Tensor
+    block: Tensor
+    private: Tensor
+    position: Tensor
+    place: Tensor
+    next_place: Tensor
+    doc: Tensor
+    picture: Tensor
+    drawn: Tensor
+    images: list[tuple[int, ImageSpan, AbstractPicture | None]]
+    sources: list[str]
+    sample_ids: list[str]
+    counts: dict[str, int]
+    given_tokens: Any = None
+    learned_tokens: Any = None
+
+    def __len__(self) -> int:
+        return self.ids.shape[0]
+
+    @property
+    def num_samples(self) -> int:
+        """B."""
+        return len(self)
+
+    @property
+    def is_image(self) -> Tensor:
+        """bool (B, S): True at image tokens."""
+        return self.place >= 0
+
+    @property
+    def is_padding(self) -> Tensor:
+        """bool (B, S)."""
+        return self.doc == PADDING_DOC
+
+    def pictures(self, learn: bool) -> list[AbstractPicture | None]:
+        """The pictures in the order of the rows of `learned_tokens` (`learn`) or `given_tokens`; None: still to be drawn."""
+        return [picture for _, span, picture in self.images if span.learn == learn and not span.copy]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The batch with every tensor on `device`."""
+        moved = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{k: v.to(device) for k, v in moved.items() if hasattr(v, "to")})
+
+
+def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right") -> Batch:
+    """One row a sequence, padded on the right (training) or on the left (generation).
+
+    Raises: DataError when there is no sequence.
+    """
+    if not sequences:
+        raise DataError("Found a batch without samples; expected at least one.")
+    longest = max(map(len, sequences))
+    starts = [longest - len(s) if side == "left" else 0 for s in sequences]
+    tensors = {name: _padded(name, sequences, starts, longest) for name in _PADDED}
+    images = [
+        (row, replace(span, start=span.start + starts[row]), samples[row].segments[span.segment].content)
+        for row, sequence in enumerate(sequences)
+        for span in sequence.images
+    ]
+    picture, drawn = _pictures(images, len(sequences), longest)
+    return Batch(
+        **{name: torch.from_numpy(array) for name, array in tensors.items()},
+        picture=torch.from_numpy(picture),
+        drawn=torch.from_numpy(drawn),
+        images=images,
+        sources=[sample.source for sample in samples],
+        sample_ids=[sample.id for sample in samples],
+        counts=counts(sequences, samples),
+    )
+
+
+def counts(sequences: list[Sequence], samples: list[Sample]) -> dict[str, int]:
+    """Positions with a duty by "source:text", "source:image", "source:mark"; only those that occur."""
+    tally: Counter[str] = Counter()
+    for sequence, sample in zip(sequences, samples, strict=True):
+        per_duty = np.bincount(sequence.duty, minlength=len(Duty))
+        for duty in (Duty.TEXT, Duty.IMAGE, Duty.MARK):
+            if per_duty[duty]:
+                tally[f"{sample.source}:{duty.name.lower()}"] += int(per_duty[duty])
+    return dict(tally)
+
+
+def _padded(name: str, sequences: list[Sequence], starts: list[int], length: int) -> np.ndarray:
+    value = _PADDED[name]
+    rows = np.full((len(sequences), length), value, dtype=bool if name == "private" else np.int64)
+    for row, (sequence, start) in enumerate(zip(sequences, starts, strict=True)):
+        rows[row, start : start + len(sequence)] = getattr(sequence, name)
+    if name == "predicts":
+        rows += np.where(rows >= 0, np.array(starts)[:, None], 0)
+    return rows
+
+
+def _pictures(
+    images: list[tuple[int, ImageSpan, AbstractPicture | None]], num_rows: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    picture, drawn = np.full((num_rows, length), -1, dtype=np.int64), np.zeros((num_rows, length), dtype=bool)
+    num_pictures = {True: 0, False: 0}
+    for row, span, _ in images:
+        if not span.copy:  # the copy stands right behind its image, so the last index is still its picture's
+            num_pictures[span.learn] += 1
+        lies = slice(span.start, span.start + span.num_tokens)
+        picture[row, lies], drawn[row, lies] = num_pictures[span.learn] - 1, span.learn
+    return picture, drawn
