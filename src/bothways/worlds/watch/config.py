@@ -10,6 +10,7 @@ from pydantic import Field, model_serializer, model_validator
 from bothways.core.config import Config, digest_of, merge
 from bothways.core.errors import ConfigError, unknown
 from bothways.worlds.watch.palette import COLORS, HANDS, WEATHERS
+from bothways.worlds.watch.speech import Speech
 
 ATTRIBUTES: tuple[str, ...] = (
     "hour",
@@ -116,6 +117,7 @@ class WatchConfig(Config):
     dial: dict[str, Any] = Field({}, description="changes to the level's dial, e.g. {num_weathers: 12}")
     hide: Hide | None = None
     made_up_names: MadeUpNames | None = None
+    speech: Speech | None = Field(None, description="proportions of the texts; none: the house's, or P1's if faithful")
     faithful_to_p1: bool = Field(False, description="P1's flaws and proportions: hour 0-12, white thin hands, any colour")
 
     @model_validator(mode="after")
