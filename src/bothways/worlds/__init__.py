@@ -2,4 +2,4 @@
 
 from bothways.core.catalogue import Catalogue
 
-WORLDS = Catalogue("world", {"watch": "bothways.worlds.watch.world:WatchWorld"})
+WORLDS = Catalogue("world", {"watch": "bothways.worlds.watch.config:WatchConfig"})

@@ -79,12 +79,22 @@ class Reading(Mapping[str, Read]):
         return {attribute: read.value for attribute, read in self.reads.items()}
 
 
+class WorldConfig(Config):
+    """Base of the configs of worlds; `kind` is a name from the catalogue."""
+
+    kind: str
+
+    @abstractmethod
+    def build(self) -> AbstractWorld:
+        """The world. Raises: ConfigError."""
+
+
 class AbstractWorld(ABC):
     """A world with known scenes. Attributes are named facts; a reading names the same ones."""
 
     kind: str
     attributes: tuple[str, ...]
-    config: Config
+    config: WorldConfig
 
     @abstractmethod
     def scene(self, split: Split, index: int) -> Any:

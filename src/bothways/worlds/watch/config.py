@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_serializer, model_validator
 
@@ -11,6 +11,10 @@ from bothways.core.config import Config, digest_of, merge
 from bothways.core.errors import ConfigError, unknown
 from bothways.worlds.watch.palette import COLORS, HANDS, WEATHERS
 from bothways.worlds.watch.speech import Speech
+from bothways.worlds.world import WorldConfig
+
+if TYPE_CHECKING:
+    from bothways.worlds.watch.world import WatchWorld
 
 ATTRIBUTES: tuple[str, ...] = (
     "hour",
@@ -108,7 +112,7 @@ class MadeUpNames(Config):
     how: Literal["swapped", "shuffled"] = Field("swapped", description="two names exchanged, or all permuted")
 
 
-class WatchConfig(Config):
+class WatchConfig(WorldConfig):
     """The watch world. `level` names a preset of the dial, `dial` changes single values of it."""
 
     kind: Literal["watch"] = "watch"
@@ -136,6 +140,12 @@ class WatchConfig(Config):
         if self.level not in LEVELS:
             raise ConfigError(unknown("level of the watch world", self.level, LEVELS))
         return Dial.parse(merge(LEVELS[self.level], self.dial), where="dial")
+
+    def build(self) -> WatchWorld:
+        """The world. Raises: ConfigError."""
+        from bothways.worlds.watch.world import WatchWorld
+
+        return WatchWorld(self)
 
     def picture_digest(self) -> str:
         """Twelve hex digits of all that decides pixels; worlds that differ in their texts alone share it."""
