@@ -28,7 +28,7 @@ def measure(paper: Paper) -> list[Measured]:
     `drawing/gate_full/accuracy`: the same over the requests that name all three.
     """
     groups: dict[str, list[Line]] = defaultdict(list)
-    for line in paper.of_kind("drawing"):
+    for line in paper.drawings():
         for attribute in line.requested or {}:
             groups[attribute].append(line)
     found = {name: _attribute(paper, name, lines) for name, lines in groups.items()}
@@ -96,7 +96,7 @@ def _as_skill(values: list[float], blind: float, ceiling: float | None) -> list[
 def _gates(paper: Paper) -> list[Measured]:
     found = []
     for name, least in (("gate", 1), ("gate_full", len(GATE))):
-        lines = [line for line in paper.of_kind("drawing") if sum(n in (line.requested or {}) for n in GATE) >= least]
+        lines = [line for line in paper.drawings() if sum(n in (line.requested or {}) for n in GATE) >= least]
         if not lines:
             continue
         truths = [{n: v for n, v in (line.requested or {}).items() if n in GATE} for line in lines]

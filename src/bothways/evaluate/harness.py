@@ -1,0 +1,170 @@
+"""`answer`: a model sits an exam. Everything that it says and draws goes into files; nothing is scored here (see mark.py)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bothways.core.sample import AbstractPicture, Image, Sample
+from bothways.evaluate.answers import Line, write_answers, write_png
+from bothways.evaluate.exam import Item, sheet, text_of
+from bothways.worlds.world import AbstractWorld
+
+Fill = Callable[..., list[Sample]]  # (model, samples, how, batch_size=...) -> the samples, filled
+Rebuild = Callable[[list[AbstractPicture], int], np.ndarray]  # (pictures, size_px) -> uint8 (B, P, P, 3)
+
+
+def answer(
+    model: Any,
+    world: AbstractWorld,
+    items: Sequence[Item],
+    out_dir: Path,
+    *,
+    how: Any = None,
+    how_to_draw: Any = None,
+    split: str = "test",
+    generate: bool = True,
+    batch_size: int = 64,
+    fill: Fill | None = None,
+    rebuild: Rebuild | None = None,
+) -> dict[str, float]:
+    """Writes exam.json, answers.jsonl and images/ into `out_dir`; returns seconds by kind of work.
+
+    Seconds: `answer` (texts), `likelihood`, `draw`, `rebuild`. `how` and `how_to_draw` are `generate.engine.How` for texts
+    and pictures (default: greedy texts; pictures as `how`). `generate=False` takes likelihoods alone, for learning curves.
+    `fill` and `rebuild` replace the engine and the model's own tokenizer (tests do). Raises: RunError when the disk refuses.
+    """
+    clock = Clock()
+    how = how if how is not None or not generate else _default_how()
+    texts = _texts(model, items, how, fill, batch_size, clock) if generate else {}
+    images = _images(model, items, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock) if generate else {}
+    nlls = _likelihoods(model, items, batch_size, clock)
+    lines = [_line(item, texts, images, nlls) for item in items if generate or item.kind != "reconstruction"]
+    told = {"text": _plain(how), "image": _plain(how_to_draw or how)} if generate else {}
+    write_answers(out_dir, sheet(world, items, split=split, size_px=model.learned.spec.size_px, how=told), lines)
+    return clock.seconds
+
+
+class Clock:
+    """Adds up seconds by kind of work."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, kind: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
+
+
+def _texts(model: Any, items: Sequence[Item], how: Any, fill: Fill | None, batch_size: int, clock: Clock) -> dict[str, str]:
+    asked = [item for item in items if item.kind in ("question", "caption")]
+    if not asked:
+        return {}
+    with clock("answer"):
+        filled = (fill or _engine())(model, [item.sample.prompt() for item in asked], how, batch_size=batch_size)
+    return {item.id: text_of(sample, learned=True) or "" for item, sample in zip(asked, filled, strict=True)}
+
+
+def _images(
+    model: Any,
+    items: Sequence[Item],
+    how: Any,
+    fill: Fill | None,
+    rebuild: Rebuild | None,
+    batch_size: int,
+    out_dir: Path,
+    clock: Clock,
+) -> dict[str, str]:
+    """Item id -> path of its PNG below `out_dir`."""
+    size_px = model.learned.spec.size_px
+    drawings = [item for item in items if item.kind == "drawing"]
+    pictures: dict[str, np.ndarray] = {}
+    if drawings:
+        with clock("draw"):
+            filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
+            pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
+    rebuilt = [item for item in items if item.kind == "reconstruction" and item.truth is not None]
+    with clock("rebuild"):
+        for start in range(0, len(rebuilt), batch_size):
+            some = rebuilt[start : start + batch_size]
+            made = (rebuild or _rebuild_with(model.learned))([item.truth for item in some if item.truth], size_px)
+            pictures |= {item.id: pixels for item, pixels in zip(some, made, strict=True)}
+    kinds = {item.id: item.kind for item in items}
+    paths = {}
+    for number, (name, pixels) in enumerate(pictures.items()):
+        paths[name] = f"images/{kinds[name]}-{number:05d}.png"
+        write_png(out_dir / paths[name], pixels)
+    return paths
+
+
+def _likelihoods(model: Any, items: Sequence[Item], batch_size: int, clock: Clock) -> dict[str, tuple[float, int]]:
+    """Item id -> nats and tokens of its reference; a drawing's are those of the true picture."""
+    asked = [item for item in items if item.kind != "reconstruction"]
+    found: dict[str, tuple[float, int]] = {}
+    with clock("likelihood"):
+        for start in range(0, len(asked), 4 * batch_size):
+            some = asked[start : start + 4 * batch_size]
+            for item, likelihood in zip(some, model.nll([item.sample for item in some]), strict=True):
+                tally = likelihood.image if item.kind == "drawing" else likelihood.text
+                found[item.id] = (float(tally.total), tally.count)
+    return found
+
+
+def _line(item: Item, texts: dict[str, str], images: dict[str, str], nlls: dict[str, tuple[float, int]]) -> Line:
+    nats, tokens = nlls.get(item.id, (None, None))
+    return Line(
+        id=item.id,
+        kind=item.kind,
+        picture=item.picture,
+        attribute=item.attribute,
+        tier=item.tier,
+        prompt=text_of(item.sample, learned=False),
+        reference=text_of(item.sample, learned=True),
+        answer=texts.get(item.id),
+        scene=item.scene,
+        requested=item.requested,
+        image=images.get(item.id),
+        nll=nats,
+        num_tokens=tokens,
+    )
+
+
+def _drawn(sample: Sample) -> AbstractPicture:
+    return next(s.content for s in sample.segments if isinstance(s, Image) and s.learn and s.content is not None)
+
+
+def _engine() -> Fill:
+    from bothways.generate.engine import fill
+
+    return fill
+
+
+def _default_how() -> Any:
+    from bothways.generate.engine import How
+
+    return How()
+
+
+def _rebuild_with(tokenizer: Any) -> Rebuild:
+    import torch
+
+    from bothways.vision.tokenizer import to_uint8, to_unit
+
+    def rebuild(pictures: list[AbstractPicture], size_px: int) -> np.ndarray:
+        with torch.no_grad():
+            pixels = to_unit(np.stack([picture.pixels(size_px) for picture in pictures]))
+            return to_uint8(tokenizer.decode(tokenizer.encode(pixels)))
+
+    return rebuild
+
+
+def _plain(how: Any) -> dict[str, Any]:
+    return asdict(how) if is_dataclass(how) else how.to_dict()

@@ -1,0 +1,152 @@
+"""An exam answered into files, and marked from files alone."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from paper_world import EVERY_VALUE, PaperWorld, Student
+
+from bothways.core.config import Config
+from bothways.core.errors import RunError
+from bothways.evaluate.answers import read_answers, write_png
+from bothways.evaluate.exam import captions, drawings, questions, reconstructions, small_exam
+from bothways.evaluate.harness import answer
+from bothways.evaluate.mark import mark
+from bothways.evaluate.scores import read_items, read_scores
+
+EXACT, BLIND = {}, dict.fromkeys(EVERY_VALUE, 0.0)
+
+
+class Greedy(Config):
+    temperature: float = 0.0
+
+
+def sit(run: Path, right: dict[str, float], name: str = "final", num: int = 60, **more) -> Path:
+    world = PaperWorld()
+    items = [*questions(world, num), *captions(world, num), *drawings(world, num)]
+    items += reconstructions(items)
+    student = Student(world, items, right, EVERY_VALUE)
+    items = small_exam(items, 20) if name != "final" else items
+    how = {"how": Greedy(), "fill": student.fill, "rebuild": student.rebuild}
+    answer(student, world, items, run / "answers" / name, **{**how, **more})
+    return run
+
+
+def test_a_perfect_student_scores_one_and_has_skill_one(tmp_path):
+    scores = mark(sit(tmp_path, EXACT)).sheets["final"]
+    for attribute in ("hour", "weather", "battery"):
+        assert scores[f"reading/{attribute}/accuracy"].value == 1.0
+        assert scores[f"reading/{attribute}/skill"].value == pytest.approx(1.0, abs=0.01)
+        assert scores[f"drawing/{attribute}/skill"].value == pytest.approx(1.0)
+    assert scores["captions/all/f1"].value == pytest.approx(1.0)
+    assert scores["drawing/gate/accuracy"].value == 1.0
+    assert scores["drawing/hour/degrees"].value == 0.0
+    assert scores["reading/two_facts/accuracy"].value == 1.0
+
+
+def test_a_student_who_never_looks_has_skill_zero(tmp_path):
+    scores = mark(sit(tmp_path, BLIND, num=400)).sheets["final"]
+    for name in ("reading/hour/skill", "reading/weather/skill", "reading/minute/skill", "reading/hands/skill"):
+        assert scores[name].value == pytest.approx(0.0, abs=0.02), name
+    for name in ("drawing/hands/skill", "drawing/weather/skill", "drawing/weather_corner/skill"):
+        score = scores[name]
+        assert score.low - 0.1 < 0.0 < score.high + 0.1, name
+        assert abs(score.value) < 0.2, name
+    assert scores["reading/battery/graded"].random_guess == pytest.approx(0.66, abs=0.02)
+    assert scores["reading/battery/graded"].chance == pytest.approx(0.75, abs=0.02)
+
+
+def test_marking_again_from_the_files_alone_gives_the_same_bytes(tmp_path):
+    run = sit(tmp_path, {"hour": 0.7, "minute": 0.4, "weather": 0.9})
+    mark(run)
+    first = (run / "scores.json").read_text()
+    (run / "scores.json").unlink()
+    (run / "answers/final/items.jsonl").unlink()
+    again = mark(run)
+    assert (run / "scores.json").read_text() == first
+    assert read_scores(run)["final"].scores == again.sheets["final"].scores
+
+
+def test_a_score_is_the_mean_of_its_item_values_and_its_error_counts_pictures(tmp_path):
+    run = sit(tmp_path, {"hour": 0.7, "minute": 0.3, "weather": 0.5, "battery": 0.2})
+    scores, items = mark(run).sheets["final"], read_items(run)
+    assert set(items) == set(scores.scores)
+    for name, score in scores.scores.items():
+        assert items[name].values.mean() == pytest.approx(score.value, abs=1e-5), name
+    hands = scores["reading/hands/accuracy"]
+    assert (hands.n, hands.num_pictures) == (120, 60)
+    both = [scores[f"reading/{name}/accuracy"].value for name in ("hour", "minute")]
+    assert hands.value == pytest.approx(sum(both) / 2)
+
+
+def test_the_standard_error_of_accuracy_is_the_binomial_one_when_each_picture_is_asked_once(tmp_path):
+    score = mark(sit(tmp_path, {"weather": 0.5}, num=100)).sheets["final"]["reading/weather/accuracy"]
+    assert score.se == pytest.approx(math.sqrt(score.value * (1 - score.value) / 99))
+
+
+def test_a_drawing_that_cannot_be_read_counts_as_wrong_and_is_told_apart(tmp_path):
+    run = sit(tmp_path, EXACT)
+    _, lines = read_answers(run / "answers/final")
+    blank = PaperWorld().render(PaperWorld().scene("test", 0), 16)
+    blank[:] = 255
+    spoiled = [line for line in lines if line.kind == "drawing"][:15]
+    for line in spoiled:
+        write_png(run / "answers/final" / line.image, blank)
+    scores = mark(run).sheets["final"]
+    assert scores["drawing/weather/accuracy"].value == pytest.approx(0.75)
+    assert scores["drawing/weather/unreadable"].value == pytest.approx(0.25)
+    assert scores["drawing/hour/skill"].value == pytest.approx(0.75)
+    assert scores["drawing/gate/accuracy"].ceiling == 1.0
+
+
+def test_the_ceiling_is_what_the_reader_gets_from_reconstructions(tmp_path):
+    def rebuild(pictures, size_px):
+        pages = [picture.pixels(size_px).copy() for picture in pictures]
+        for page in pages[: len(pages) // 2]:
+            page[0, 2, 0] = 255
+        import numpy as np
+
+        return np.stack(pages)
+
+    scores = mark(sit(tmp_path, {"weather": 0.0}, num=64, rebuild=rebuild)).sheets["final"]
+    score = scores["drawing/weather/accuracy"]
+    assert score.ceiling == pytest.approx(0.5)
+    assert score.skill == pytest.approx((score.value - score.chance) / (0.5 - score.chance))
+    assert scores["drawing/hour/accuracy"].ceiling == 1.0
+
+
+def test_a_checkpoints_exam_takes_likelihoods_alone(tmp_path):
+    sit(tmp_path, EXACT)
+    run = sit(tmp_path, {"hour": 0.5}, name="step-000100", generate=False, fill=None)
+    sheets = mark(run).sheets
+    assert list(sheets) == ["step-000100", "final"]
+    early = sheets["step-000100"]
+    assert early["reading/hour/skill"].num_pictures == 20
+    assert 0 < early["reading/hour/skill"].value < sheets["final"]["reading/hour/skill"].value
+    assert early["nll/image_tokens/nats"].n == 20
+    assert not any(name.endswith("accuracy") for name in early.scores)
+
+
+def test_captions_may_say_more_than_the_reference_but_not_less(tmp_path):
+    run = sit(tmp_path, EXACT, num=10)
+    path = run / "answers/final/answers.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in (line for line in lines if line["kind"] == "caption"):
+        line["answer"] = ", ".join(line["answer"].split(", ")[:3])
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    scores = mark(run).sheets["final"]
+    assert scores["captions/all/f1"].value == pytest.approx(2 / 3)
+    assert scores["captions/hour/f1"].value == pytest.approx(1.0)
+    assert scores["captions/battery/f1"].value == 0.0
+
+
+def test_missing_or_broken_answers_are_one_sentence(tmp_path):
+    with pytest.raises(RunError, match="holds no answers"):
+        mark(tmp_path)
+    run = sit(tmp_path, EXACT, num=2)
+    (run / "answers/final/answers.jsonl").write_text('{"id": ')
+    with pytest.raises(RunError, match="Line 1 of"):
+        mark(run)
