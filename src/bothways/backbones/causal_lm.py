@@ -27,9 +27,7 @@ class CausalLM(AbstractBackbone):
         attention.register()
         self.config = config
         self.lm = _build(config, vocab_size)
-        self.compute_dtype = getattr(torch, config.dtype)
-        self.path = attention.choose(self.compute_dtype, "cpu") if config.attention == "auto" else config.attention
-        self.lm.set_attn_implementation(self.path)
+        self.path = ""
 
     @property
     def width(self) -> int:
@@ -42,15 +40,21 @@ class CausalLM(AbstractBackbone):
         self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"], cache: Any = None
     ) -> Float[Tensor, "B Q D"]:
         device = x.device.type
-        with torch.autocast(device, self.compute_dtype, enabled=self.compute_dtype != torch.float32):
-            out = self.lm.model(
-                inputs_embeds=x,
-                attention_mask=reads.additive(self.compute_dtype),
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=cache is not None,
-            )
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        self._take_path(attention.choose(dtype, device) if self.config.attention == "auto" else self.config.attention)
+        out = self.lm.model(
+            inputs_embeds=x,
+            attention_mask=reads.additive(dtype),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
         return out.last_hidden_state.float()
+
+    def _take_path(self, path: str) -> None:
+        if path != self.path:
+            self.lm.set_attn_implementation(path)
+            self.path = path
 
     def text_logits(self, hidden: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape V"]:
         return self.lm.lm_head(hidden)

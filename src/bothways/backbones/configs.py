@@ -46,7 +46,6 @@ class CausalLMConfig(BackboneConfig):
     num_heads: int | None = None  # overrides the dial
     max_positions: int = 1024  # longest sequence, tokens
     attention: Literal["auto", "matmul", "sdpa", "eager"] = "auto"  # auto: the fastest measured for dtype and device
-    dtype: Literal["float32", "bfloat16"] = "float32"  # compute dtype of the layers; weights stay float32
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -26,7 +26,7 @@ class CategoricalHead(AbstractHead):
     def loss(
         self, hidden: Float[Tensor, "N D"], target: Int[Tensor, "N"], place: Int[Tensor, "N"], rngs: Sequence[np.random.Generator]
     ) -> Float[Tensor, "N"]:
-        return F.cross_entropy(self.logits(hidden), target, reduction="none")
+        return F.cross_entropy(self.logits(hidden).float(), target, reduction="none")
 
     def sample(
         self,

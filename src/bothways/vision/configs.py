@@ -50,6 +50,19 @@ class VQConfig(TokenizerConfig):
         return VQTokenizer(self).requires_grad_(False).eval()
 
 
+class VQTrainingConfig(Config):
+    """Weights and rates of the quantiser's training."""
+
+    plain_steps: int = 150  # steps without quantising at the start
+    commitment: float = 0.25  # weight of the distance from latent to its code
+    edge_weight: float = 2.0  # extra weight of a pixel at a full-range edge
+    square_weight: float = 1.0  # weight of the squared error beside the absolute error
+    codebook_decay: float = 0.98  # of the exponential mean that moves a code
+    restart_below: float = 0.05  # a code used less than this times the even share is restarted
+    restart_every_steps: int = 10  # how often unused codes are looked for
+    seed: int = 0  # names the draws of restarts
+
+
 class PatchConfig(TokenizerConfig):
     """Squares of `patch_px` pixels from pictures of `size_px`."""
 

@@ -18,23 +18,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from bothways.core.config import Config
 from bothways.core.randomness import seed_of
 from bothways.core.tally import Tally
+from bothways.vision.configs import VQTrainingConfig
 from bothways.vision.vq import VQTokenizer
-
-
-class VQTrainingConfig(Config):
-    """Weights and rates of the quantiser's training."""
-
-    plain_steps: int = 300  # steps without quantising at the start
-    commitment: float = 0.25  # weight of the distance from latent to its code
-    edge_weight: float = 4.0  # extra weight of a pixel at a full-range edge
-    square_weight: float = 1.0  # weight of the squared error beside the absolute error
-    codebook_decay: float = 0.98  # of the exponential mean that moves a code
-    restart_below: float = 0.05  # a code used less than this times the even share is restarted
-    restart_every_steps: int = 10  # how often unused codes are looked for
-    seed: int = 0  # names the draws of restarts
 
 
 @dataclass(frozen=True)
@@ -50,6 +37,9 @@ class PictureBatch:
     @property
     def num_samples(self) -> int:
         return len(self.pixels)
+
+    def to(self, device: torch.device | str) -> PictureBatch:
+        return PictureBatch(self.pixels.to(device))
 
 
 class VQTraining(nn.Module):

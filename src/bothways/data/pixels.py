@@ -1,0 +1,55 @@
+"""Picture files, opened with care: damaged, huge or foreign files are refused with a sentence, before decoding where possible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bothways.core.errors import DataError
+from bothways.core.sample import AbstractPicture, ArrayPicture
+
+MAX_PIXELS = 50_000_000  # larger pictures are refused from their header alone
+
+
+@dataclass(frozen=True)
+class FilePicture(AbstractPicture):
+    """A picture file. Its key is the path with size and time of change, so an edited file is encoded anew."""
+
+    path: Path
+
+    @property
+    def key(self) -> str:
+        stat = self.path.stat()
+        return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+
+    def pixels(self, size_px: int) -> np.ndarray:
+        return ArrayPicture(open_picture(self.path), str(self.path)).pixels(size_px)
+
+
+def open_picture(path: Path) -> np.ndarray:
+    """uint8 (height, width, 3); transparency is laid on white. Raises: DataError naming what is wrong with the file."""
+    from PIL import Image as Pil
+    from PIL import UnidentifiedImageError
+
+    if not path.exists():
+        raise DataError(f"There is no picture {path}; give the path of a PNG, JPEG or other picture file.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of one picture file.")
+    # Pillow warns about large pictures from the same header that we check; ours is the only voice.
+    Pil.MAX_IMAGE_PIXELS = None
+    try:
+        with Pil.open(path) as opened:
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                raise DataError(
+                    f"{path} has {width} x {height} = {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 10**6} are "
+                    "decoded. Make it smaller first."
+                )
+            flat = opened.convert("RGBA")
+            return np.asarray(Pil.alpha_composite(Pil.new("RGBA", flat.size, "white"), flat).convert("RGB"))
+    except UnidentifiedImageError:
+        raise DataError(f"{path} is not a picture that can be read; give a PNG, JPEG, WebP, BMP or GIF file.") from None
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{path} is damaged or cut short ({error}); make or copy the file again.") from None

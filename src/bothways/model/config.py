@@ -1,0 +1,33 @@
+"""What a unified model is made of. No torch here: recipes are read, compared and refused without it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
+from bothways.core.config import Config
+from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
+from bothways.vision.configs import AnyTokenizerConfig, VQConfig
+
+
+class ProjectorConfig(Config):
+    """From visual vectors to the backbone's width."""
+
+    kind: Literal["linear", "mlp"] = "mlp"  # P1 uses a linear layer for vq and Linear-GELU-Linear for semantic tokens
+    shared: bool = True  # one projector (and one table of places) for given and learned pictures; needs equal tokens
+
+
+class ModelConfig(Config):
+    """One corner of the space of unified models."""
+
+    text: str = "asset:text"  # text tokenizer: `asset:NAME` (shipped), a tokenizers JSON file, or a transformers name
+    given: AnyTokenizerConfig = VQConfig(weights="asset:vq")  # tokens that pictures are read as
+    learned: AnyTokenizerConfig = VQConfig(weights="asset:vq")  # tokens that pictures are drawn as
+    projector: ProjectorConfig = ProjectorConfig()
+    backbone: AnyBackboneConfig = CausalLMConfig()
+    head: AnyHeadConfig = CategoricalConfig()
+    order: Literal["raster", "random"] = "raster"  # in which a learned picture's tokens are predicted
+    causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
+    learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
+    max_tokens: int = 512  # longest sequence; longer samples are refused
+    seed: int = 0  # names the initial weights

@@ -1,0 +1,83 @@
+"""What a recipe holds, and how one is found by name or path. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from bothways.core.config import Config, merge, part, read_yaml, unflatten
+from bothways.core.errors import ConfigError, unknown
+from bothways.data.configs import MixtureConfig
+from bothways.model.config import ModelConfig
+from bothways.recipes import FOLDER
+from bothways.train.config import TrainConfig
+from bothways.vision.configs import AnyTokenizerConfig, VQConfig, VQTrainingConfig
+from bothways.worlds import WORLDS
+from bothways.worlds.watch.config import WatchConfig
+from bothways.worlds.world import WorldConfig
+
+AnyWorldConfig = part(WorldConfig, WORLDS)
+
+
+class ExamConfig(Config):
+    """What a finished run is asked."""
+
+    num_pictures: int = 500  # scenes of the exam; every attribute is asked about each, and each is captioned
+    num_drawings: int = 200  # requests that are drawn
+    num_pictures_between: int = 100  # scenes of the exam at checkpoints during training; nothing is drawn there
+    guidance: float = 1.0  # of the drawings
+    temperature: float = 0.0  # of the drawings; text is always greedy
+    batch_size: int = 100  # rows generated at once
+    seed: int = 0  # names wordings and draws
+
+
+class Recipe(Config):
+    """A unified model, what it is trained on, and how it is examined."""
+
+    kind: Literal["model"] = "model"
+    name: str = "unnamed"
+    about: str = ""  # one line for `bothways recipes`
+    world: AnyWorldConfig = WatchConfig()
+    model: ModelConfig = ModelConfig()
+    data: MixtureConfig = MixtureConfig()
+    train: TrainConfig = TrainConfig()
+    exam: ExamConfig = ExamConfig()
+
+
+class TokenizerRecipe(Config):
+    """A visual tokenizer and the pictures it is trained on. It sees no text and no label."""
+
+    kind: Literal["tokenizer"] = "tokenizer"
+    name: str = "unnamed"
+    about: str = ""  # one line for `bothways recipes`
+    worlds: dict[str, AnyWorldConfig] = {"all": WatchConfig()}  # pictures come from the train split of these
+    shares: dict[str, float] = {"all": 1.0}  # share of each world in every step
+    tokenizer: AnyTokenizerConfig = VQConfig()
+    training: VQTrainingConfig = VQTrainingConfig()
+    samples_per_step: int = 16  # pictures in a step, all of them fresh
+    train: TrainConfig = TrainConfig()
+    num_held_out: int = 500  # pictures of the validation split on which the finished tokenizer is scored
+
+
+KINDS = {"model": Recipe, "tokenizer": TokenizerRecipe}
+
+
+def names() -> list[str]:
+    """Every recipe that ships."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> Recipe | TokenizerRecipe:
+    """The recipe of that name, or in that YAML file, with dotted `changes`. Raises: ConfigError when there is none."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        raise ConfigError(unknown("recipe", name, names()) + " A path to a YAML file works too.")
+    values = merge(read_yaml(path), unflatten(changes or {}))
+    values.setdefault("name", path.stem)
+    found = values.get("kind", "model")
+    if found not in KINDS:
+        raise ConfigError(f"{path} has the kind `{found}`; expected {' or '.join(KINDS)}.")
+    if kind and found != kind:
+        wanted = {"model": "bothways train", "tokenizer": "bothways train-tokenizer"}[found]
+        raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{wanted}`.")
+    return KINDS[found].parse(values, where=f"recipe {values['name']}")

@@ -1,0 +1,97 @@
+"""From a tokenizer recipe to a trained, scored tokenizer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+
+from bothways.core.disk import write_json
+from bothways.core.rundir import RunDir
+from bothways.data.pictures import PictureStream
+from bothways.recipes.recipe import TokenizerRecipe
+from bothways.train.trainer import Fitted, Trainer
+from bothways.vision.tokenizer import AbstractTokenizer, to_uint8, to_unit
+from bothways.vision.vq_training import PictureBatch, VQTraining, codebook_use
+from bothways.worlds.world import AbstractWorld
+
+SCORED = ("weather", "weather_corner", "battery_corner", "hour", "minute", "second", "battery", "color")
+
+
+def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Fitted:
+    """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`."""
+    run = RunDir.create(out, recipe.to_dict(), resume=resume)
+    torch.manual_seed(recipe.train.seed)
+    tokenizer = recipe.tokenizer.build()
+    worlds = {name: config.build() for name, config in recipe.worlds.items()}
+    stream = PictureStream(
+        worlds,
+        recipe.shares,
+        recipe.samples_per_step,
+        tokenizer.spec.size_px,
+        lambda pictures: PictureBatch(to_unit(pictures)),
+        recipe.train.seed,
+    )
+    fitted = Trainer(VQTraining(tokenizer, recipe.training), stream, recipe.train, run, console=console, title="tokenizer").fit()
+    publish(recipe, tokenizer, worlds, out, fitted)
+    run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
+    return fitted
+
+
+def publish(recipe: TokenizerRecipe, tokenizer: AbstractTokenizer, worlds: dict, out: Path, fitted: Fitted) -> None:
+    """Writes the weights in fp16 and, scored on what those weights do, the card beside them."""
+    weights = {name: tensor.half().contiguous() for name, tensor in tokenizer.network.state_dict().items()}
+    save_file(weights, out / "tokenizer.safetensors")
+    tokenizer.load_weights(out / "tokenizer.safetensors")
+    tokenizer.requires_grad_(False).eval()
+    scores = {name: score(tokenizer, world, recipe.num_held_out) for name, world in worlds.items()}
+    card = {
+        "recipe": json.loads(recipe.model_dump_json()),
+        "trained": {"steps": fitted.steps, "pictures": fitted.samples, "seconds": round(fitted.seconds)},
+        "held_out": scores,
+    }
+    write_json(out / "tokenizer.json", card)
+
+
+@torch.inference_mode()
+def score(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
+    """What the world's reader reads on reconstructions of validation pictures, pixel error, and codebook use.
+
+    Per attribute: shares `right`, `wrong`, `unreadable`; for minute and second also `within_one` mark, for battery `within_5`.
+    """
+    scenes = [world.scene("validation", index) for index in range(num_pictures)]
+    pictures = np.stack([world.render(scene, tokenizer.spec.size_px) for scene in scenes])
+    tokens = torch.cat([tokenizer.encode(to_unit(part)) for part in np.array_split(pictures, max(1, num_pictures // 50))])
+    painted = np.concatenate([to_uint8(tokenizer.decode(part)) for part in tokens.split(50)])
+    readings = [world.read(picture) for picture in painted]
+    facts = [world.facts(scene) for scene in scenes]
+    found: dict[str, Any] = {
+        name: _shares(name, [fact[name] for fact in facts], [reading[name].value for reading in readings])
+        for name in SCORED
+        if facts[0].get(name) is not None
+    }
+    error = (painted.astype(np.float32) - pictures.astype(np.float32)) / 255
+    return {
+        "num_pictures": num_pictures,
+        "attributes": found,
+        "root_mean_square_error": float(np.sqrt((error**2).mean())),
+        "codebook": codebook_use(tokens, tokenizer.spec.tokens.vocab),
+    }
+
+
+def _shares(name: str, truth: list, read: list) -> dict[str, float]:
+    right = np.mean([r == t for t, r in zip(truth, read, strict=True)])
+    unreadable = np.mean([r is None for r in read])
+    shares = {"right": float(right), "wrong": float(1 - right - unreadable), "unreadable": float(unreadable)}
+    if name in ("minute", "second"):
+        shares["within_one"] = float(
+            np.mean([r is not None and min((r - t) % 60, (t - r) % 60) <= 1 for t, r in zip(truth, read, strict=True)])
+        )
+    if name == "battery":
+        shares["within_5"] = float(np.mean([r is not None and abs(r - t) <= 5 for t, r in zip(truth, read, strict=True)]))
+    return shares

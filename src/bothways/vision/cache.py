@@ -1,0 +1,84 @@
+"""Each picture is rendered and encoded once: tokens by picture key, in memory and, for discrete tokens, on disk.
+
+The arms of a study share one cache. Continuous tokens of `patches` are larger than the pixels, so they are encoded anew.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bothways.core.config import digest_of
+from bothways.core.sample import AbstractPicture
+from bothways.core.spec import Discrete
+from bothways.vision.tokenizer import AbstractTokenizer, to_unit
+
+BATCH = 64  # pictures encoded at once; larger batches were no faster on two cores
+
+
+class EncodingCache:
+    """Tokens of pictures under one frozen tokenizer; `seconds` adds up where the time went (render, encode)."""
+
+    def __init__(self, tokenizer: AbstractTokenizer, folder: Path | None = None):
+        """`folder`: where discrete tokens are kept between processes; None keeps them in memory alone."""
+        self.tokenizer = tokenizer
+        self.keeps = isinstance(tokenizer.spec.tokens, Discrete)
+        self.seconds = {"render": 0.0, "encode": 0.0}
+        self._known: dict[str, np.ndarray] = {}
+        self._folder = folder / f"{tokenizer.spec.kind}-{identity(tokenizer)}" if folder and self.keeps else None
+        for path in sorted(self._folder.glob("*.npz")) if self._folder and self._folder.is_dir() else ():
+            with np.load(path) as saved:
+                self._known.update(zip(saved["keys"].tolist(), saved["tokens"], strict=True))
+
+    def tokens(self, pictures: list[AbstractPicture]) -> Tensor:
+        """Tokens of the pictures in order: Long "n N" or Float "n N C"."""
+        fresh = {p.key: p for p in pictures if p.key not in self._known}
+        new = self._encode(list(fresh.values()))
+        if self.keeps:
+            self._known.update(new)
+            new = self._known
+        return torch.from_numpy(np.stack([new[p.key] for p in pictures])).to(torch.long if self.keeps else torch.float32)
+
+    def fill(self, pictures: Iterable[AbstractPicture], progress: Callable[[int], None] = lambda done: None) -> None:
+        """Encode all pictures that are not known yet, and keep them on disk. `progress` gets the number just done."""
+        if not self.keeps:
+            return
+        fresh = list({p.key: p for p in pictures if p.key not in self._known}.values())
+        for start in range(0, len(fresh), BATCH):
+            self._known.update(self._encode(fresh[start : start + BATCH]))
+            progress(len(fresh[start : start + BATCH]))
+        if self._folder and fresh:
+            self._save([p.key for p in fresh])
+
+    @torch.inference_mode()
+    def _encode(self, pictures: list[AbstractPicture]) -> dict[str, np.ndarray]:
+        found: dict[str, np.ndarray] = {}
+        for start in range(0, len(pictures), BATCH):
+            some = pictures[start : start + BATCH]
+            began = time.perf_counter()
+            pixels = np.stack([p.pixels(self.tokenizer.spec.size_px) for p in some])
+            rendered = time.perf_counter()
+            tokens = self.tokenizer.encode(to_unit(pixels)).numpy()
+            self.seconds["render"] += rendered - began
+            self.seconds["encode"] += time.perf_counter() - rendered
+            found.update(zip([p.key for p in some], tokens.astype(np.int32) if self.keeps else tokens, strict=True))
+        return found
+
+    def _save(self, keys: list[str]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{digest_of(keys)}.npz"
+        partial = path.with_name(f".{os.getpid()}.npz")
+        np.savez(partial, keys=np.array(keys), tokens=np.stack([self._known[key] for key in keys]))
+        partial.replace(path)
+
+
+def identity(tokenizer: AbstractTokenizer) -> str:
+    """Twelve hex digits that change when the tokenizer's config or any of its weights does."""
+    sums = {name: [float(t.double().sum()), float(t.double().square().sum())] for name, t in tokenizer.state_dict().items()}
+    return digest_of([tokenizer.config.to_dict(), sums])
