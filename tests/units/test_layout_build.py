@@ -11,9 +11,10 @@ from hypothesis import given
 
 from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import Image, Sample, Text
-from bothways.layout.build import Cursor, blank_text, build, lay, pieces
+from bothways.layout.build import build, pieces
 from bothways.layout.order import Drawing, Masking
 from bothways.layout.rule import reads
+from bothways.layout.runs import Cursor, blank_text, lay
 from bothways.layout.sequence import Content, Duty
 from layouts import CHARACTERS, FOUR, PICTURE, THREE, options, samples
 
@@ -203,7 +204,7 @@ def test_what_cannot_be_laid_out_is_refused_in_a_sentence():
 
 
 def test_layout_imports_neither_torch_nor_transformers():
-    rooms = "build, bpe, order, rule, sequence, wording"
+    rooms = "bpe, build, chat, order, rule, runs, sequence, wording, xray"
     script = f"import sys; from bothways.layout import {rooms}; print(*sorted({{'torch', 'transformers'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -17,7 +17,7 @@ from bothways.core.errors import DataError
 
 NUM_BYTES = 256
 # Letters and other signs take a leading space with them; a digit never does, because no alternative spans " 7".
-_WORDS = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+|[0-9]| ?[^\s\p{L}0-9]+|\s+(?!\S)|\s+"
+_WORDS = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+|[0-9]| ?[^\s\p{L}0-9]|\s+(?!\S)|\s+"
 
 
 def train(texts: Iterable[str], num_entries: int = 507) -> Tokenizer:

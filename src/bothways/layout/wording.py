@@ -24,6 +24,7 @@ from bothways.layout import bpe
 
 NO_IDS = np.empty(0, dtype=np.int64)
 FILE = "wording.json"
+ASSETS = Path(__file__).parent.parent / "assets"
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Wording(ABC):
     def digest(self) -> str:
         """Twelve hex digits, equal exactly when texts get the same ids."""
 
+    def opening(self, segments: Sequence[Segment]) -> np.ndarray:
+        """What the sequence opens with, before any frame; here the start token."""
+        return np.array([self.start], dtype=np.int64)
+
     def frames(self, segments: Sequence[Segment]) -> list[Frame]:
         """What stands around each segment."""
         following = [*segments[1:], None]
@@ -159,17 +164,21 @@ class HouseWording(Wording):
         return self._tokenizer.id_to_token(id) if "\ufffd" in text else text
 
 
-def load_wording(path: Path | str) -> Wording:
-    """The wording in a JSON file, in a folder that `save` wrote, or that of a transformers tokenizer by name or folder.
+def load_wording(source: Path | str) -> Wording:
+    """The wording of `asset:NAME` (shipped), of a JSON file, of a folder that `save` wrote, or of a transformers tokenizer
+    by name or folder.
 
     Raises: DataError when there is none.
     """
-    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-    if file.is_file():
-        return HouseWording.load(file)
+    name = str(source)
+    path = ASSETS / f"{name.removeprefix('asset:')}.json" if name.startswith("asset:") else Path(name)
+    if (path / FILE).is_file():
+        path = path / FILE
+    if path.suffix == ".json":
+        return HouseWording.load(path)
     from bothways.layout.chat import ChatWording
 
-    return ChatWording.load(str(path))
+    return ChatWording.load(name)
 
 
 def frozen(ids: Iterable[int]) -> np.ndarray:
