@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bothways.core.config import Config
 from bothways.core.randomness import rng
 from bothways.core.sample import ArrayPicture, Image, Sample, Text
 from bothways.core.tally import Tally
-from bothways.evaluate.exam import Item
-from bothways.worlds.world import AbstractWorld, Ask, Read, Reading, Said, Telling
+from bothways.data.worlds import ExamItem
+from bothways.worlds.world import AbstractWorld, Ask, Read, Reading, Said, Telling, WorldConfig
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 VALUES: dict[str, tuple[Any, ...]] = {
@@ -29,9 +28,12 @@ VALUES: dict[str, tuple[Any, ...]] = {
 UNREADABLE = 255
 
 
-class PaperConfig(Config):
-    kind: str = "paper_world:PaperWorld"
+class PaperConfig(WorldConfig):
+    kind: str = "paper_world:PaperConfig"
     seed: int = 0
+
+    def build(self) -> PaperWorld:
+        return PaperWorld(self)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class PaperScene:
 class PaperWorld(AbstractWorld):
     kind = "paper"
     attributes = tuple(VALUES)
-    config_class = PaperConfig
 
     def __init__(self, config: PaperConfig | None = None):
         self.config = config or PaperConfig()
@@ -102,7 +103,9 @@ class Student:
     alone. It plays model, engine and tokenizer in one.
     """
 
-    def __init__(self, world: AbstractWorld, items: Sequence[Item], right: Mapping[str, float], values: Mapping, seed: int = 0):
+    def __init__(
+        self, world: AbstractWorld, items: Sequence[ExamItem], right: Mapping[str, float], values: Mapping, seed: int = 0
+    ):
         self.world, self.right, self.values, self.seed = world, right, values, seed
         self.items = {item.id: item for item in items}
         self.learned = SimpleNamespace(spec=SimpleNamespace(size_px=16))
@@ -126,7 +129,7 @@ class Student:
         share = self.right.get(name, 1.0)
         return min(0.999, share + (1 - share) / len(self.values[name]))
 
-    def _says(self, item: Item, name: str) -> Any:
+    def _says(self, item: ExamItem, name: str) -> Any:
         draw = rng(self.seed, "student", item.id, name)
         if draw.random() < self.right.get(name, 1.0):
             return item.scene[name] if name in item.scene else item.sample.segments[-1].content

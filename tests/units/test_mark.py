@@ -11,8 +11,9 @@ from paper_world import EVERY_VALUE, PaperWorld, Student
 
 from bothways.core.config import Config
 from bothways.core.errors import RunError
+from bothways.data.worlds import exam
 from bothways.evaluate.answers import read_answers, write_png
-from bothways.evaluate.exam import captions, drawings, questions, reconstructions, small_exam
+from bothways.evaluate.exam import cut
 from bothways.evaluate.harness import answer
 from bothways.evaluate.mark import mark
 from bothways.evaluate.scores import read_items, read_scores
@@ -26,10 +27,8 @@ class Greedy(Config):
 
 def sit(run: Path, right: dict[str, float], name: str = "final", num: int = 60, **more) -> Path:
     world = PaperWorld()
-    items = [*questions(world, num), *captions(world, num), *drawings(world, num)]
-    items += reconstructions(items)
+    items = cut(exam(world, num_pictures=num), num if name == "final" else 20)
     student = Student(world, items, right, EVERY_VALUE)
-    items = small_exam(items, 20) if name != "final" else items
     how = {"how": Greedy(), "fill": student.fill, "rebuild": student.rebuild}
     answer(student, world, items, run / "answers" / name, **{**how, **more})
     return run

@@ -1,21 +1,20 @@
-"""What is asked: items made of the world's held-out scenes, and the sheet that says what marking needs to know.
+"""The sheet of an exam: what marking needs to know besides the answers. The items themselves come from `data.worlds.exam`.
 
-Every question stands alone (one turn), so no answer can help another. Entropies are counted over many more held-out
-scenes than are asked about, because a scene that is not rendered costs next to nothing.
+Entropies are counted over many more held-out scenes than are asked about, because a scene that is not rendered costs
+next to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bothways.core.randomness import rng
-from bothways.core.sample import AbstractPicture, Image, Sample, Text
-from bothways.evaluate.answers import Exam, Kind
+from bothways.core.sample import Sample, Text
+from bothways.data.worlds import ExamItem
+from bothways.evaluate.answers import Exam
 from bothways.evaluate.metrics import Scale, entropy, times_of
-from bothways.worlds.world import AbstractWorld, Said, ScenePicture, Split
+from bothways.worlds.world import AbstractWorld
 
 NUM_ENTROPY_SCENES = 4096
 
@@ -35,77 +34,18 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Item:
-    """One thing to be answered. `sample` holds the reference in its learned segment; `picture` names the scene.
+def cut(items: Iterable[ExamItem], num_pictures: int, num_drawings: int | None = None) -> list[ExamItem]:
+    """The items about the first `num_pictures` scenes, of the drawings only those of the first `num_drawings`.
 
-    `truth` is the scene's picture (drawings and reconstructions), `requested` what a drawing has to show.
+    The exam of a checkpoint is a small cut of the last one, taken with `generate=False`.
     """
-
-    id: str
-    kind: Kind
-    picture: str
-    sample: Sample
-    scene: dict[str, Any] = field(default_factory=dict)
-    attribute: str | None = None
-    tier: str | None = None
-    requested: dict[str, Any] | None = None
-    truth: AbstractPicture | None = None
+    items = list(items)
+    order = {picture: number for number, picture in enumerate(dict.fromkeys(item.picture for item in items))}
+    most = {"drawing": num_pictures if num_drawings is None else num_drawings}
+    return [item for item in items if order[item.picture] < most.get(item.kind, num_pictures)]
 
 
-def questions(world: AbstractWorld, num_pictures: int, *, split: Split = "test", seed: int = 0) -> list[Item]:
-    """Every attribute of each of the first `num_pictures` scenes of a split, asked once, each question by itself."""
-    items = []
-    for picture, said in _said(world, num_pictures, split, seed):
-        for ask in said.questions:
-            name = f"{picture.key}/{ask.attribute}"
-            segments = (Image(picture), Text(ask.question), Text(ask.answer, learn=True))
-            sample, facts = Sample(name, segments, f"{world.kind}/vqa"), world.facts(picture.scene)
-            items.append(Item(name, "question", picture.key, sample, facts, ask.attribute, ask.tier))
-    return items
-
-
-def captions(world: AbstractWorld, num_pictures: int, *, split: Split = "test", seed: int = 0) -> list[Item]:
-    """One caption a picture."""
-    items = []
-    for picture, said in _said(world, num_pictures, split, seed):
-        for number, telling in enumerate(said.captions[:1]):
-            name = f"{picture.key}/caption{number}"
-            segments = (Image(picture), Text(telling.prompt), Text(telling.text, learn=True))
-            sample = Sample(name, segments, f"{world.kind}/caption")
-            items.append(Item(name, "caption", picture.key, sample, world.facts(picture.scene)))
-    return items
-
-
-def drawings(world: AbstractWorld, num_pictures: int, *, split: Split = "test", seed: int = 0) -> list[Item]:
-    """One request a scene; the exam's requests name all that can be named."""
-    items = []
-    for picture, said in _said(world, num_pictures, split, seed):
-        for number, telling in enumerate(said.requests[:1]):
-            name = f"{picture.key}/draw{number}"
-            sample = Sample(name, (Text(telling.text), Image(picture, learn=True)), f"{world.kind}/draw")
-            facts = world.facts(picture.scene)
-            items.append(Item(name, "drawing", picture.key, sample, facts, requested=dict(telling.states), truth=picture))
-    return items
-
-
-def _said(world: AbstractWorld, num_pictures: int, split: Split, seed: int) -> Iterator[tuple[ScenePicture, Said]]:
-    for index in range(num_pictures):
-        picture = world.picture(split, index)
-        yield picture, world.say(picture.scene, "exam", rng(seed, "exam", split, index))
-
-
-def reconstructions(items: Iterable[Item]) -> list[Item]:
-    """For every scene that is drawn, an item that has the tokenizer rebuild its true picture: the ceiling of the drawings."""
-    found: dict[str, Item] = {}
-    for item in items:
-        if item.kind == "drawing" and item.truth is not None and item.picture not in found:
-            sample = Sample(f"{item.picture}/rebuilt", (Image(item.truth, learn=True),), "rebuilt")
-            found[item.picture] = Item(sample.id, "reconstruction", item.picture, sample, item.scene, truth=item.truth)
-    return list(found.values())
-
-
-def sheet(world: AbstractWorld, items: Iterable[Item], *, split: str, size_px: int, how: dict[str, Any]) -> Exam:
+def sheet(world: AbstractWorld, items: Iterable[ExamItem], *, split: str, size_px: int, how: dict[str, Any]) -> Exam:
     """The exam.json of these items: world, scales, levels, entropies of the attributes asked for."""
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
     names = (*world.attributes, *asked)
@@ -133,13 +73,6 @@ def answer_entropy(answers: list[str], scale: Scale) -> float:
     if scale.kind != "time":
         return entropy(answers)
     return sum(entropy(column) for column in zip(*map(times_of, answers), strict=True))
-
-
-def small_exam(items: Iterable[Item], num_pictures: int) -> list[Item]:
-    """The items of the first `num_pictures` scenes: the exam of a checkpoint, taken with `generate=False`."""
-    items = list(items)
-    first = set(list(dict.fromkeys(item.picture for item in items))[:num_pictures])
-    return [item for item in items if item.picture in first]
 
 
 def text_of(sample: Sample, learned: bool) -> str | None:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from bothways.core.sample import AbstractPicture, Image, Sample
+from bothways.data.worlds import ExamItem
 from bothways.evaluate.answers import Line, write_answers, write_png
-from bothways.evaluate.exam import Item, sheet, text_of
+from bothways.evaluate.exam import sheet, text_of
 from bothways.worlds.world import AbstractWorld
 
 Fill = Callable[..., list[Sample]]  # (model, samples, how, batch_size=...) -> the samples, filled
@@ -23,7 +24,7 @@ Rebuild = Callable[[list[AbstractPicture], int], np.ndarray]  # (pictures, size_
 def answer(
     model: Any,
     world: AbstractWorld,
-    items: Sequence[Item],
+    items: Sequence[ExamItem],
     out_dir: Path,
     *,
     how: Any = None,
@@ -36,6 +37,7 @@ def answer(
 ) -> dict[str, float]:
     """Writes exam.json, answers.jsonl and images/ into `out_dir`; returns seconds by kind of work.
 
+    Beside every drawing the learned tokenizer rebuilds the true picture: what the reader gets from that is the ceiling.
     Seconds: `answer` (texts), `likelihood`, `draw`, `rebuild`. `how` and `how_to_draw` are `generate.engine.How` for texts
     and pictures (default: greedy texts; pictures as `how`). `generate=False` takes likelihoods alone, for learning curves.
     `fill` and `rebuild` replace the engine and the model's own tokenizer (tests do). Raises: RunError when the disk refuses.
@@ -45,7 +47,8 @@ def answer(
     texts = _texts(model, items, how, fill, batch_size, clock) if generate else {}
     images = _images(model, items, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock) if generate else {}
     nlls = _likelihoods(model, items, batch_size, clock)
-    lines = [_line(item, texts, images, nlls) for item in items if generate or item.kind != "reconstruction"]
+    lines = [_line(item, texts, images, nlls) for item in items]
+    lines += [_rebuilt_line(item, images[_rebuilt_id(item)]) for item in items if _rebuilt_id(item) in images]
     told = {"text": _plain(how), "image": _plain(how_to_draw or how)} if generate else {}
     write_answers(out_dir, sheet(world, items, split=split, size_px=model.learned.spec.size_px, how=told), lines)
     return clock.seconds
@@ -64,7 +67,7 @@ class Clock:
         self.seconds[kind] = self.seconds.get(kind, 0.0) + time.perf_counter() - began
 
 
-def _texts(model: Any, items: Sequence[Item], how: Any, fill: Fill | None, batch_size: int, clock: Clock) -> dict[str, str]:
+def _texts(model: Any, items: Sequence[ExamItem], how: Any, fill: Fill | None, batch_size: int, clock: Clock) -> dict[str, str]:
     asked = [item for item in items if item.kind in ("question", "caption")]
     if not asked:
         return {}
@@ -75,7 +78,7 @@ def _texts(model: Any, items: Sequence[Item], how: Any, fill: Fill | None, batch
 
 def _images(
     model: Any,
-    items: Sequence[Item],
+    items: Sequence[ExamItem],
     how: Any,
     fill: Fill | None,
     rebuild: Rebuild | None,
@@ -91,34 +94,41 @@ def _images(
         with clock("draw"):
             filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
             pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
-    rebuilt = [item for item in items if item.kind == "reconstruction" and item.truth is not None]
     with clock("rebuild"):
-        for start in range(0, len(rebuilt), batch_size):
-            some = rebuilt[start : start + batch_size]
-            made = (rebuild or _rebuild_with(model.learned))([item.truth for item in some if item.truth], size_px)
-            pictures |= {item.id: pixels for item, pixels in zip(some, made, strict=True)}
-    kinds = {item.id: item.kind for item in items}
-    paths = {}
-    for number, (name, pixels) in enumerate(pictures.items()):
-        paths[name] = f"images/{kinds[name]}-{number:05d}.png"
+        pictures |= _rebuilt(drawings, rebuild or _rebuild_with(model.learned), size_px, batch_size)
+    paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
+    for name, pixels in pictures.items():
         write_png(out_dir / paths[name], pixels)
     return paths
 
 
-def _likelihoods(model: Any, items: Sequence[Item], batch_size: int, clock: Clock) -> dict[str, tuple[float, int]]:
+def _rebuilt(drawings: Sequence[ExamItem], rebuild: Rebuild, size_px: int, batch_size: int) -> dict[str, np.ndarray]:
+    """The tokenizer's reconstructions of the true pictures of what is drawn, by `_rebuilt_id`."""
+    found = {}
+    for start in range(0, len(drawings), batch_size):
+        some = drawings[start : start + batch_size]
+        made = rebuild([item.truth for item in some if item.truth is not None], size_px)
+        found |= {_rebuilt_id(item): pixels for item, pixels in zip(some, made, strict=True)}
+    return found
+
+
+def _rebuilt_id(item: ExamItem) -> str:
+    return f"{item.id}/rebuilt"
+
+
+def _likelihoods(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock) -> dict[str, tuple[float, int]]:
     """Item id -> nats and tokens of its reference; a drawing's are those of the true picture."""
-    asked = [item for item in items if item.kind != "reconstruction"]
     found: dict[str, tuple[float, int]] = {}
     with clock("likelihood"):
-        for start in range(0, len(asked), 4 * batch_size):
-            some = asked[start : start + 4 * batch_size]
+        for start in range(0, len(items), 4 * batch_size):
+            some = items[start : start + 4 * batch_size]
             for item, likelihood in zip(some, model.nll([item.sample for item in some]), strict=True):
                 tally = likelihood.image if item.kind == "drawing" else likelihood.text
                 found[item.id] = (float(tally.total), tally.count)
     return found
 
 
-def _line(item: Item, texts: dict[str, str], images: dict[str, str], nlls: dict[str, tuple[float, int]]) -> Line:
+def _line(item: ExamItem, texts: dict[str, str], images: dict[str, str], nlls: dict[str, tuple[float, int]]) -> Line:
     nats, tokens = nlls.get(item.id, (None, None))
     return Line(
         id=item.id,
@@ -135,6 +145,10 @@ def _line(item: Item, texts: dict[str, str], images: dict[str, str], nlls: dict[
         nll=nats,
         num_tokens=tokens,
     )
+
+
+def _rebuilt_line(item: ExamItem, image: str) -> Line:
+    return Line(id=_rebuilt_id(item), kind="reconstruction", picture=item.picture, scene=item.scene, image=image)
 
 
 def _drawn(sample: Sample) -> AbstractPicture:

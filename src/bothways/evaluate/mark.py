@@ -55,8 +55,7 @@ def world_of(exam: Exam) -> AbstractWorld:
     """The world that an exam was set in. Raises: DataError when its config names none."""
     if "kind" not in exam.world:
         raise DataError(f"exam.json names no world (its config has the keys {sorted(exam.world)}); expected a `kind`.")
-    cls = WORLDS.load(exam.world["kind"])
-    return cls(cls.config_class.parse(exam.world, where="exam.world"))
+    return WORLDS.load(exam.world["kind"]).parse(exam.world, where="exam.world").build()
 
 
 def _paper(folder: Path, exam: Exam, lines: list[Line], world: AbstractWorld) -> tuple[Paper, float]:
