@@ -77,7 +77,7 @@ class Toy(nn.Module):
     def terms(self, batch: ToyBatch) -> dict[str, Tally]:
         hidden = self.backbone(batch.x)
         with torch.no_grad():
-            self.average.lerp_(hidden.mean(0), 0.1)
+            self.average.lerp_(hidden.float().mean(0), 0.1)
         logits = self.text(hidden) + (self.sometimes if self._odd else 0)
         text = nn.functional.cross_entropy(logits, batch.labels, ignore_index=-1, reduction="sum")
         image = (self.image(hidden) - batch.x.roll(1, 1)).square().sum()

@@ -143,7 +143,7 @@ class Trainer:
         if len(batches) != self.config.micro_batches:
             raise ConfigError(
                 f"The stream cut step {step} into {len(batches)} micro-batches and the config says "
-                f"{self.config.micro_batches}; build the stream with train.micro_batches, and cut no finer than there are samples."
+                f"{self.config.micro_batches}; build the stream with train.micro_batches, at most the number of samples."
             )
         return batches if self._device.type == "cpu" else [batch.to(self._device) for batch in batches]
 
