@@ -7,7 +7,7 @@ from typing import Any
 
 from bothways.core.errors import DataError, unknown
 from bothways.worlds.watch.facts import TWO_FACTS, Facts, time_text
-from bothways.worlds.watch.words import Vocabulary
+from bothways.worlds.watch.words import Vocabulary, plain
 
 _PERIODS = {"hour": 12, "minute": 60, "second": 60}
 
@@ -37,7 +37,7 @@ def understand(attribute: str, text: str, vocabulary: Vocabulary, parts: tuple[s
 
     Case, surrounding blanks, a full stop and a hyphen between words do not matter; anything else around the value does.
     """
-    text = " ".join(text.lower().replace("-", " ").split()).removesuffix(".")
+    text = plain(text).removesuffix(".")
     if attribute == "weather":
         return vocabulary.weather_kinds.get(text)
     if attribute == "time":

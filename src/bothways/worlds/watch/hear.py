@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bothways.worlds.watch.words import Vocabulary
+from bothways.worlds.watch.words import Vocabulary, plain
 
 _TIME = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])")
 _HAND = re.compile(r"\b(hour|minute|second)(?: hand)?(?: is| at| on)* (\d{1,2})\b(?![:%])")
@@ -21,7 +21,7 @@ _CLAUSES = re.compile(r"[,.;!?\n]| and ")
 
 def hear(text: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """The attribute values that `text` states, in the types of the scene's facts."""
-    text = " ".join(text.lower().replace("-", " ").split())
+    text = plain(text)
     found: dict[str, list[Any]] = {
         "weather": [vocabulary.weather_kinds[word] for word in vocabulary.weather_pattern.findall(text)],
         "color": vocabulary.color_pattern.findall(text),

@@ -60,6 +60,11 @@ def wrong_kinds(kinds: tuple[str, ...], how: str, seed: int) -> dict[str, str]:
     return {kind: kind for kind in kinds} | dict(zip(circle, [*circle[1:], circle[0]], strict=True))
 
 
+def plain(text: str) -> str:
+    """Lower case, single blanks, and a blank for a hyphen between letters ("top-left")."""
+    return " ".join(re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower()).split())
+
+
 def article(word: str) -> str:
     """The word behind "a" or "an"."""
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
