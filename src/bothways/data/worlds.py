@@ -1,0 +1,188 @@
+"""Worlds as samples: sources for training, the exam for evaluation, and text for a text tokenizer.
+
+Which picture comes when follows design 2: a source draws from a pool of distinct scenes that is chosen by seed and
+repeated in epochs, shuffled by (seed, source). Everything is a function of the cursor; wordings differ between epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+
+from bothways.core.errors import ConfigError, DataError, unknown
+from bothways.core.randomness import rng, seed_of, shuffled
+from bothways.core.sample import AbstractPicture, Image, Sample, Segment, Text
+from bothways.worlds.world import AbstractWorld, Ask, Said, ScenePicture, Split, Task
+
+# Order of an endless pool: consecutive scenes are shuffled in blocks, so that two sources that share it do not show the
+# same picture in the same step.
+_BLOCK = 4096
+_POOL_ROOM = 2**34  # scene indices that belong to one pool name
+
+
+def _vqa(said: Said, picture: AbstractPicture) -> list[Segment]:
+    return [Image(picture), *_turns(said.questions)]
+
+
+def _caption(said: Said, picture: AbstractPicture) -> list[Segment]:
+    caption = said.captions[0]
+    return [Image(picture), Text(caption.prompt), Text(caption.text, learn=True)]
+
+
+def _draw(said: Said, picture: AbstractPicture) -> list[Segment]:
+    return [Text(said.requests[0].text), Image(picture, learn=True)]
+
+
+def _text(said: Said, picture: AbstractPicture) -> list[Segment]:
+    # One user turn: the scene told in words, then the first question.
+    first, *rest = _turns(said.questions)
+    return [Text(f"{said.tellings[0].text} {first.content}"), *rest] if said.tellings else []
+
+
+def _turns(questions: tuple[Ask, ...]) -> list[Text]:
+    if not questions:
+        raise ConfigError("Nothing is left to ask about a scene; hide less, or let the dial ask for more attributes.")
+    return [text for ask in questions for text in (Text(ask.question), Text(ask.answer, learn=True))]
+
+
+KINDS: dict[str, tuple[Task, Callable[[Said, AbstractPicture], list[Segment]]]] = {
+    "vqa": ("understanding", _vqa),
+    "caption": ("understanding", _caption),
+    "draw": ("drawing", _draw),
+    "text": ("text", _text),
+}
+"""Source kind -> whose texts it uses (and what is hidden from them), and the segments it makes of them."""
+
+
+class WorldSource:
+    """Samples of one kind about the pictures of one pool; `sample(cursor)` is a pure function.
+
+    `kind`: vqa (picture and questions given, answers learned), caption, draw (request given, picture learned) or text (no
+    picture). `num_pictures`: scenes in the pool, 0 = a fresh one every time. Sources with the same `pool` name and seed see
+    the same pictures (the smaller pool is a part of the larger), other names never share one. Raises: ConfigError for an
+    unknown kind or a negative pool.
+    """
+
+    def __init__(
+        self,
+        world: AbstractWorld,
+        kind: str,
+        split: Split = "train",
+        num_pictures: int = 0,
+        pool: str = "shared",
+        seed: int = 0,
+    ):
+        if kind not in KINDS:
+            raise ConfigError(unknown(f"kind of source of the {world.kind} world", kind, KINDS))
+        if not 0 <= num_pictures < 2**31:
+            raise ConfigError(f"num_pictures is {num_pictures}; expected 0 (endless) or up to 2^31 - 1 pictures.")
+        self.world, self.kind, self.split, self.num_pictures, self.seed = world, kind, split, num_pictures, seed
+        self.source = f"{world.kind}/{kind}"
+        self.pool = pool
+        self._task, self._segments = KINDS[kind]
+
+    def sample(self, cursor: int) -> Sample:
+        """Sample `cursor` >= 0. Its id names source, pool, picture and cursor. Raises: ConfigError when nothing can be said."""
+        return self.about(self.picture_index(cursor), f"@{cursor}")
+
+    def about(self, index: int, occasion: str = "") -> Sample:
+        """A sample about picture `index` of the pool; the wording depends on `occasion`, the end of its id."""
+        sample_id = f"{self.source}/{self.split}/{self.pool}/{index}{occasion}"
+        picture = self.picture(index)
+        said = self.world.say(picture.scene, self._task, rng(self.seed, "wording", sample_id))
+        return Sample(sample_id, tuple(self._segments(said, picture)), self.source)
+
+    def picture(self, index: int) -> ScenePicture:
+        """Picture `index` of the pool, from 0."""
+        return self.world.picture(self.split, pool_start(self.pool, self.seed) + index)
+
+    def picture_index(self, cursor: int) -> int:
+        """Which picture of the pool, from 0, is seen at a cursor."""
+        block = self.num_pictures or _BLOCK
+        epoch, place = divmod(cursor, block)
+        order = _order(block, self.seed, self.source, self.split, self.pool, epoch)
+        return int(order[place]) + (0 if self.num_pictures else epoch * block)
+
+
+@lru_cache(maxsize=64)
+def _order(num: int, seed: int, source: str, split: str, pool: str, epoch: int) -> np.ndarray:
+    return shuffled(num, seed, source, split, pool, epoch)
+
+
+def pool_start(pool: str, seed: int) -> int:
+    """The scene index at which a pool begins. Pools of other names lie elsewhere, whatever their seeds."""
+    room = seed_of(0, "pool", pool) % 2**28
+    return room * _POOL_ROOM + seed_of(seed, "pool start") % (_POOL_ROOM // 2)
+
+
+@dataclass(frozen=True)
+class ExamItem:
+    """One thing to be answered; the learned segment of `sample` holds the reference.
+
+    `picture` is the key of the scene's picture `truth`, `scene` its facts; `attribute` and `tier` belong to questions,
+    `requested` (attribute -> value that must be shown) to drawings.
+    """
+
+    id: str
+    kind: Literal["question", "caption", "drawing"]
+    picture: str
+    sample: Sample
+    scene: dict[str, Any]
+    attribute: str | None = None
+    tier: str | None = None
+    requested: dict[str, Any] | None = None
+    truth: AbstractPicture | None = None
+
+
+def exam(
+    world: AbstractWorld,
+    split: Split = "test",
+    num_pictures: int = 500,
+    seed: int = 0,
+    kinds: Collection[str] = ("question", "caption", "drawing"),
+) -> list[ExamItem]:
+    """For each of the split's first `num_pictures` scenes: every question alone, a caption, and a request that names all.
+
+    Nothing is hidden from an exam, whatever the world hides in training. `seed` names the wordings.
+    Raises: DataError when there is nothing to ask.
+    """
+    if num_pictures < 1:
+        raise DataError(f"The exam has {num_pictures} pictures; give at least one.")
+    return [item for index in range(num_pictures) for item in _items(world, split, index, seed) if item.kind in kinds]
+
+
+def _items(world: AbstractWorld, split: Split, index: int, seed: int) -> Iterator[ExamItem]:
+    picture = world.picture(split, index)
+    said = world.say(picture.scene, "exam", rng(seed, "exam", world.kind, split, index))
+    facts = world.facts(picture.scene)
+    name = f"{world.kind}/exam/{split}/{index}"
+
+    def item(kind: Any, what: str, source: str, *segments: Segment, **more: Any) -> ExamItem:
+        sample = Sample(f"{name}/{what}", segments, f"{world.kind}/{source}")
+        return ExamItem(sample.id, kind, picture.key, sample, facts, truth=picture, **more)
+
+    for ask in said.questions:
+        turns = (Text(ask.question), Text(ask.answer, learn=True))
+        yield item("question", ask.attribute, "vqa", Image(picture), *turns, attribute=ask.attribute, tier=ask.tier)
+    for caption in said.captions:
+        yield item("caption", "caption", "caption", *_caption(Said(captions=(caption,)), picture))
+    for request in said.requests:
+        yield item("drawing", "drawing", "draw", *_draw(Said(requests=(request,)), picture), requested=request.states)
+
+
+def corpus(world: AbstractWorld, num: int, seed: int = 0) -> Iterator[str]:
+    """`num` texts of the train split for a text tokenizer, every kind in turn: questions, answers, captions, requests."""
+    sources = [WorldSource(world, kind, pool="corpus", seed=seed) for kind in ("vqa", "draw", "caption")]
+    made = 0
+    for cursor in range(num):
+        for source in sources:
+            for segment in source.sample(cursor).segments:
+                if isinstance(segment, Text) and segment.content is not None and made < num:
+                    made += 1
+                    yield segment.content
+        if made >= num:
+            return
