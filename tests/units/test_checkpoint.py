@@ -13,8 +13,9 @@ from torch import nn
 
 from bothways.core.disk import TEMPORARY
 from bothways.core.errors import RunError
+from bothways.core.rundir import RunDir
 from bothways.train import checkpoint
-from bothways.train.checkpoint import Progress, newest, open_checkpoint, prune, save_checkpoint
+from bothways.train.checkpoint import Progress, find, newest, open_checkpoint, prune, save_checkpoint
 from bothways.train.config import TrainConfig
 from bothways.train.optim import build_optimizer
 from toy_training import Toy, ToyStream, build
@@ -132,6 +133,18 @@ def test_a_folder_without_checkpoints_and_what_a_killed_save_left_count_as_none(
     save_checkpoint(tmp_path, Progress(2), module, optimizer)
     (tmp_path / "step-000002").rename(tmp_path / f"{TEMPORARY}abc")
     assert newest(tmp_path) is None
+
+
+def test_a_run_without_the_checkpoint_that_is_asked_for_says_what_it_has(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, {})
+    with pytest.raises(RunError, match="has no checkpoint; train it first"):
+        find(run)
+    module, _ = stepped()
+    for step in (3, 9):
+        save_checkpoint(run.checkpoints, Progress(step), module)
+    assert find(run).progress.step == 9 and find(run, 3).progress.step == 3
+    with pytest.raises(RunError, match=r"no checkpoint of step 4; it keeps these steps: 3, 9\."):
+        find(run, 4)
 
 
 def test_the_last_two_and_the_milestones_are_kept(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bothways.core.disk import TEMPORARY, sync, write_json, writing
 from bothways.core.errors import RunError
+from bothways.core.rundir import RunDir
 
 FORMAT = 1
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -109,6 +110,23 @@ def newest(folder: Path, notice: Callable[[str], None] = lambda sentence: None) 
     if failures:
         raise RunError(f"{failures[0]} No other checkpoint in {folder} is valid; train again in a new folder.")
     return None
+
+
+def find(run: RunDir, step: int | None = None) -> Checkpoint:
+    """The checkpoint of `step`, or the newest valid one: what evaluation and loading start from.
+
+    Raises: RunError when the run has none, or not that one, or only damaged ones.
+    """
+    if step is None:
+        found = newest(run.checkpoints)
+        if found is None:
+            raise RunError(f"The run {run.path} has no checkpoint; train it first (`bothways train` with --resume goes on).")
+        return found
+    path = run.checkpoints / name_of(step)
+    if not path.exists():
+        kept = ", ".join(str(step_of(path)) for path in checkpoints_in(run.checkpoints)) or "none"
+        raise RunError(f"The run {run.path} has no checkpoint of step {step}; it keeps these steps: {kept}.")
+    return open_checkpoint(path)
 
 
 def open_checkpoint(path: Path) -> Checkpoint:
