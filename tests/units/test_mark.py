@@ -75,6 +75,7 @@ def test_a_score_is_the_mean_of_its_item_values_and_its_error_counts_pictures(tm
     assert set(items) == set(scores.scores)
     for name, score in scores.scores.items():
         assert items[name].values.mean() == pytest.approx(score.value, abs=1e-5), name
+        assert len(set(items[name].ids)) == score.n, name
     hands = scores["reading/hands/accuracy"]
     assert (hands.n, hands.num_pictures) == (120, 60)
     both = [scores[f"reading/{name}/accuracy"].value for name in ("hour", "minute")]

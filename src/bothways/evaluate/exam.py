@@ -6,7 +6,7 @@ next to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -45,17 +45,18 @@ def cut(items: Iterable[ExamItem], num_pictures: int, num_drawings: int | None =
     return [item for item in items if order[item.picture] < most.get(item.kind, num_pictures)]
 
 
-def sheet(world: AbstractWorld, items: Iterable[ExamItem], *, split: str, size_px: int, how: dict[str, Any]) -> Exam:
+def sheet(world: AbstractWorld, items: Collection[ExamItem], *, split: str, size_px: int, how: dict[str, Any]) -> Exam:
     """The exam.json of these items: world, scales, levels, entropies of the attributes asked for."""
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
     names = (*world.attributes, *asked)
+    levels = {**LEVELS, "two_facts": tuple(sorted({str(item.attribute) for item in items if item.tier == "two_facts"}))}
     nats = dict(zip(asked, _entropies(world, split, asked, NUM_ENTROPY_SCENES), strict=True))
     return Exam(
         world=world.config.to_dict(),
         split=split,
         size_px=size_px,
         scales={name: scale for name, scale in SCALES.items() if name in names},
-        levels={level: members for level, members in LEVELS.items() if set(members) <= set(names)},
+        levels={level: members for level, members in levels.items() if members and set(members) <= set(names)},
         entropies=nats,
         num_entropy_scenes=NUM_ENTROPY_SCENES,
         how=how,

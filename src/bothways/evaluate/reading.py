@@ -30,8 +30,7 @@ def measure(paper: Paper) -> list[Measured]:
     for line in paper.of_kind("question"):
         groups[str(line.attribute)].append(line)
     found = {name: _attribute(paper, name, lines) for name, lines in groups.items()}
-    levels = {**paper.exam.levels, "two_facts": _two_facts(paper)}
-    return [one for group in found.values() for one in group.values()] + joints("reading", levels, found)
+    return [one for group in found.values() for one in group.values()] + joints("reading", paper.exam.levels, found)
 
 
 def joints(kind: str, levels: Mapping[str, Sequence[str]], found: Mapping[str, Mapping[str, Measured]]) -> list[Measured]:
@@ -58,7 +57,8 @@ def joint(name: str, parts: Sequence[Measured], expected: int) -> Measured | Non
     return Measured(
         name=name,
         unit=parts[0].unit,
-        ids=[one for part in parts for one in part.ids],
+        # One drawing counts under several attributes, so its id alone would not name the item.
+        ids=[f"{one}#{part.name.split('/')[1]}" for part in parts for one in part.ids],
         pictures=[one for part in parts for one in part.pictures],
         values=values,
         chance=_mean([part.chance for part in parts]),
@@ -131,10 +131,6 @@ def _truth(paper: Paper, attribute: str, line: Line) -> Any:
             "the exam and the world do not belong together."
         )
     return value
-
-
-def _two_facts(paper: Paper) -> tuple[str, ...]:
-    return tuple(sorted({str(line.attribute) for line in paper.of_kind("question") if line.tier == "two_facts"}))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
@@ -58,7 +59,7 @@ def bootstrap(
     value, se = _mean_and_se(sums, counts)
     if len(sums) < 2:
         return Estimate(value, math.nan, math.nan, math.nan, int(counts.sum()), len(sums))
-    draws = rng(seed, "bootstrap").multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=num_resamples)
+    draws = _resamples(len(sums), num_resamples, seed)
     means = (draws @ sums) / (draws @ counts)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
@@ -96,6 +97,13 @@ def detectable(sd: float, num_seeds: int, power: float = 0.8) -> float:
 def student_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t with `degrees` degrees of freedom. (scipy.stats would take a second to import.)"""
     return float(special.stdtrit(degrees, probability))
+
+
+@lru_cache(maxsize=4)
+def _resamples(num_clusters: int, num_resamples: int, seed: int) -> np.ndarray:
+    """How often each cluster occurs in each resample; shared by all measures over equally many pictures."""
+    shares = np.full(num_clusters, 1 / num_clusters)
+    return rng(seed, "bootstrap", num_clusters).multinomial(num_clusters, shares, size=num_resamples).astype(np.float64)
 
 
 def _by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,123 @@
+"""From a study to its runs, without torch: the resolved config of every arm, what differs, and what each arm gets to see.
+
+Arms that differ in anything undeclared are refused, because then no difference in scores could be put down to the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bothways.core.config import Config
+from bothways.core.errors import ConfigError
+from bothways.study.study import Study
+
+SOURCES, STEPS = "data.sources", "train.steps"
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class ArmDifference:
+    """One key that is not the same in all arms; `values` by arm."""
+
+    key: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`configs`: arm -> seed -> config. `samples`: source -> arm -> samples over the whole run. `steps` by arm."""
+
+    study: Study
+    configs: dict[str, dict[int, Config]]
+    differences: tuple[ArmDifference, ...]
+    samples: dict[str, dict[str, int]]
+    steps: dict[str, int]
+
+
+def plan(study: Study, base: Config) -> Plan:
+    """Resolves all arms of a study over its base config (`base_changes` are applied here).
+
+    Raises: ConfigError when a change does not fit the config, arms differ outside the declared axis, or own-task samples
+    are not matched although the study says so.
+    """
+    whole = base.with_changes(study.base_changes)
+    configs = {
+        arm.name: {seed: whole.with_changes({**dict.fromkeys(study.seed_keys, seed), **arm.changes}) for seed in study.seeds}
+        for arm in study.arms
+    }
+    first = {name: by_seed[study.seeds[0]].to_dict() for name, by_seed in configs.items()}
+    differences = _differences({name: flatten(config) for name, config in first.items()})
+    _refuse_undeclared(study, differences)
+    steps = {name: int(_at(config, STEPS)) for name, config in first.items()}
+    per_step = {
+        name: {source: one["samples_per_step"] for source, one in _at(config, SOURCES).items()}
+        for name, config in first.items()
+    }
+    if study.matching == "own-task samples":
+        _refuse_unmatched(study, per_step, steps)
+    sources = sorted({source for one in per_step.values() for source in one})
+    samples = {source: {name: per_step[name].get(source, 0) * steps[name] for name in first} for source in sources}
+    return Plan(study, configs, tuple(differences), samples, steps)
+
+
+def flatten(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"a.b": 1}; empty mappings stay as values."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        at = f"{path}.{key}" if path else str(key)
+        flat |= flatten(value, at) if isinstance(value, Mapping) and value else {at: value}
+    return flat
+
+
+def _differences(flat: Mapping[str, Mapping[str, Any]]) -> list[ArmDifference]:
+    keys = list(dict.fromkeys(key for one in flat.values() for key in one))
+    found = []
+    for key in keys:
+        values = {name: one.get(key, ABSENT) for name, one in flat.items()}
+        if any(value != next(iter(values.values())) for value in values.values()):
+            found.append(ArmDifference(key, values))
+    return found
+
+
+def _refuse_undeclared(study: Study, differences: list[ArmDifference]) -> None:
+    for difference in differences:
+        if not any(difference.key == axis or difference.key.startswith(f"{axis}.") for axis in study.axis):
+            values = ", ".join(f"{name} {value!r}" for name, value in difference.values.items())
+            raise ConfigError(
+                f"The arms of study `{study.name}` differ in `{difference.key}` ({values}), which is not on its axis "
+                f"({', '.join(study.axis)}); make it equal, or declare it."
+            )
+
+
+def _refuse_unmatched(study: Study, per_step: dict[str, dict[str, int]], steps: dict[str, int]) -> None:
+    """A source that two arms share must give both the same samples at the same step."""
+    for comparison in study.comparisons:
+        pair = (comparison.treatment, comparison.control)
+        if steps[pair[0]] != steps[pair[1]]:
+            raise ConfigError(
+                f"{pair[0]} takes {steps[pair[0]]} steps and {pair[1]} {steps[pair[1]]}; "
+                "matched own-task samples need equal steps."
+            )
+        shared = [s for s in per_step[pair[0]] if per_step[pair[0]][s] and per_step[pair[1]].get(s)]
+        for source in shared:
+            counts = [per_step[arm][source] for arm in pair]
+            if counts[0] != counts[1]:
+                raise ConfigError(
+                    f"{pair[0]} takes {counts[0]} samples of {source} a step and {pair[1]} {counts[1]}; "
+                    "matched own-task samples need the same number: change one, or set matching: none."
+                )
+        if not shared:
+            raise ConfigError(
+                f"{pair[0]} and {pair[1]} share no source, so `{comparison.name}` compares nothing that both learn."
+            )
+
+
+def _at(config: Mapping[str, Any], dotted: str) -> Any:
+    value: Any = config
+    for key in dotted.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            raise ConfigError(f"The base config has no `{dotted}`; a study needs it to count samples.")
+        value = value[key]
+    return value

@@ -1,0 +1,93 @@
+"""`Study` and `Arm`: a question with everything fixed before the run that decides how it is answered."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from bothways.core.config import Config
+from bothways.core.errors import ConfigError, unknown
+
+
+class Arm(Config):
+    """One way of training: the base recipe with changes. `reads` and `draws` say which exams it sits."""
+
+    name: str
+    about: str = ""  # one line for the report
+    changes: dict[str, Any] = Field({})  # dotted keys of the recipe -> values
+    reads: bool = True
+    draws: bool = True
+
+
+class Comparison(Config):
+    """One direction of the question: does the treatment beat the control on the primary measure?"""
+
+    name: str  # "reading", "drawing"
+    question: str
+    treatment: str  # arm
+    control: str  # arm
+    primary: str  # measure that the verdict rests on, e.g. reading/hands/skill; everything else is shown only
+    minimum_effect: float = 0.05  # smallest difference that would matter, in units of the primary measure
+    seed_sd: float | None = None  # spread of paired differences over seeds, known from earlier runs
+    seed_sd_source: str = ""  # where that is known from
+
+
+class Study(Config):
+    """A question, what is expected, what differs, what is held fixed, and the rule that turns results into a verdict."""
+
+    name: str
+    title: str
+    question: str
+    claim: str  # what would be true if the answer were yes
+    expectation: str  # what the authors expect, written before the run
+    base: str  # recipe
+    base_changes: dict[str, Any] = Field({})  # dotted keys -> values, the same for all arms
+    arms: tuple[Arm, ...]
+    comparisons: tuple[Comparison, ...]
+    axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
+    matching: Literal["own-task samples", "none"] = "own-task samples"
+    held_fixed: tuple[str, ...] = ()  # sentences for the report
+    controls: tuple[str, ...] = ()  # what else could explain a difference, and what was done about it
+    seeds: tuple[int, ...] = (0,)
+    seed_keys: tuple[str, ...] = ("model.seed", "data.seed", "train.seed")  # keys that a seed sets, in every arm alike
+    min_seeds: int = Field(5, ge=2)  # below this no verdict but "undecided at this budget"
+    floor: float = 0.05  # primary measure of both arms below this: nothing was learned, so nothing is decided
+    ceiling: float = 0.95  # ... above this: no room for a difference
+    gates: tuple[str, ...] = ("weather", "weather_corner", "battery_corner", "color", "glance", "corners")  # never evidence
+    reproduce: str = "bothways quickstart"  # command
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Study:
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"Study `{self.name}` has two arms of one name ({', '.join(names)}); give each its own.")
+        for comparison in self.comparisons:
+            for arm in (comparison.treatment, comparison.control):
+                if arm not in names:
+                    raise ConfigError(unknown(f"arm in comparison `{comparison.name}`:", arm, names))
+            if comparison.primary.split("/")[1] in self.gates:
+                raise ConfigError(
+                    f"Comparison `{comparison.name}` rests on `{comparison.primary}`, which is a gate: it sits at the ceiling "
+                    "in every arm, so it can decide nothing; choose a measure between chance and ceiling."
+                )
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
+        return self
+
+    def arm(self, name: str) -> Arm:
+        """Raises: ConfigError when there is no such arm."""
+        for arm in self.arms:
+            if arm.name == name:
+                return arm
+        raise ConfigError(unknown(f"arm of study `{self.name}`:", name, [arm.name for arm in self.arms]))
+
+    @property
+    def rule(self) -> str:
+        """The verdict rule in words; verdict.py applies it."""
+        return (
+            f"At least {self.min_seeds} seeds, or the verdict is undecided. Differences are paired by seed, with Student's "
+            "95 % interval over seeds. Supported when the interval lies above 0 and the mean reaches the minimum effect; "
+            "refuted when the interval lies below the minimum effect; otherwise undecided. Undecided, too, when both arms lie "
+            f"below {self.floor:g} (nothing learned yet) or both above {self.ceiling:g} (no room left) on the primary measure."
+        )

@@ -1,0 +1,142 @@
+"""The verdict: supported, refuted or undecided, with the sentences that say why. The rule is the study's (`Study.rule`)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bothways.core.config import Config
+from bothways.evaluate.statistics import detectable, seeds_needed
+from bothways.study.compare import Difference
+from bothways.study.study import Comparison, Study
+
+Label = Literal["supported", "refuted", "undecided"]
+Direction = Literal["ahead", "behind", "level", "unknown"]
+
+
+class Verdict(Config):
+    """`direction` is what was seen in these runs: the treatment ahead, behind, or level (the interval holds 0)."""
+
+    comparison: str
+    question: str
+    primary: str
+    label: Label
+    headline: str  # "undecided at this budget"
+    direction: Direction
+    sentence: str  # why
+    cannot_say: str  # what these seeds leave open; empty with enough of them
+    difference: Difference | None
+
+
+def verdict(study: Study, comparison: Comparison, difference: Difference | None) -> Verdict:
+    """Applies the study's rule to one comparison; `difference` is that of its primary measure, None when it is missing."""
+    if difference is None:
+        missing = f"`{comparison.primary}` was not measured in both arms, so nothing can be said."
+        return _verdict(comparison, None, "undecided", "undecided: not measured", "unknown", missing, "")
+    label, headline, why = _decide(study, comparison, difference)
+    sentence = f"{_seen(comparison, difference)} {why}"
+    return _verdict(
+        comparison, difference, label, headline, direction_of(difference), sentence, _open(study, comparison, difference)
+    )
+
+
+def direction_of(difference: Difference) -> Direction:
+    """Where the treatment stands, as far as the interval tells."""
+    if difference.low is None or difference.high is None:
+        return "unknown"
+    if difference.low <= 0 <= difference.high:
+        return "level"
+    return "ahead" if difference.gain > 0 else "behind"
+
+
+def _decide(study: Study, comparison: Comparison, difference: Difference) -> tuple[Label, str, str]:
+    least, both = comparison.minimum_effect, (difference.treatment, difference.control)
+    if max(both) < study.floor:
+        return "undecided", "undecided: nothing learned yet", f"Both arms lie below {study.floor:g}, where no effect can show."
+    if min(both) > study.ceiling:
+        return "undecided", "undecided: no room left", f"Both arms lie above {study.ceiling:g}, where no effect can show."
+    if difference.num_seeds < study.min_seeds:
+        why = f"{_seeds(difference.num_seeds)} cannot decide it: the rule asks for at least {study.min_seeds}."
+        return "undecided", "undecided at this budget", why
+    low, high = _gains(difference)
+    if low > 0 and difference.gain >= least:
+        why = f"The interval lies above 0 and the difference reaches the minimum effect of {least:g}."
+        return "supported", "supported", why
+    if high < least:
+        return "refuted", "refuted", f"The whole interval lies below the minimum effect of {least:g}."
+    why = f"The interval holds both differences that would matter (at least {least:g}) and ones that would not."
+    return "undecided", "undecided", why
+
+
+def _gains(difference: Difference) -> tuple[float, float]:
+    """The interval of the gain. With two seeds or more both ends are known."""
+    ends = (difference.low or 0.0, difference.high or 0.0)
+    return ends if difference.higher_is_better else (-ends[1], -ends[0])
+
+
+def _seen(comparison: Comparison, difference: Difference) -> str:
+    where = {
+        "ahead": f"{comparison.treatment} was ahead",
+        "behind": f"{comparison.treatment} was behind",
+        "level": "neither arm was clearly ahead",
+        "unknown": "no interval can be given",
+    }[direction_of(difference)]
+    runs = "In this one pair of runs" if difference.num_seeds == 1 else f"Over {difference.num_seeds} paired seeds"
+    interval = "" if difference.low is None else f", 95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
+    over = f" over {difference.num_pictures} pictures" if difference.num_seeds == 1 else ""
+    return (
+        f"{runs} {where}: {comparison.treatment} {difference.treatment:.3f}, {comparison.control} {difference.control:.3f}, "
+        f"difference {difference.value:+.3f}{interval}{over}."
+    )
+
+
+def _open(study: Study, comparison: Comparison, difference: Difference) -> str:
+    """What too few seeds leave open."""
+    num, sd, least = difference.num_seeds, comparison.seed_sd, comparison.minimum_effect
+    if num >= study.min_seeds:
+        return ""
+    text = (
+        "The interval is over pictures. It says how far these very models differ on new pictures, not what another draw of "
+        "initial weights and data order would give."
+        if num == 1
+        else f"With {num} seeds the interval over seeds is wide, and one odd run can decide its sign."
+    )
+    if sd:
+        from_where = f" ({comparison.seed_sd_source})" if comparison.seed_sd_source else ""
+        text += f" Paired differences of such runs spread over seeds with a standard deviation of about {sd:g}{from_where}"
+        if num == 1:
+            often = (
+                "less than what luck alone often gives"
+                if abs(difference.value) < 2 * sd
+                else "more than luck alone often gives"
+            )
+            text += f", so {difference.value:+.3f} in one pair is {often}"
+        else:
+            text += f", so {num} seeds would show a true difference of {detectable(sd, num):.2f} or more"
+        text += f". To see one of {least:g} four times in five takes about {seeds_needed(least, sd)} paired seeds."
+    return text
+
+
+def _seeds(num: int) -> str:
+    return "One seed" if num == 1 else f"{num} seeds"
+
+
+def _verdict(
+    comparison: Comparison,
+    difference: Difference | None,
+    label: Label,
+    headline: str,
+    direction: Direction,
+    sentence: str,
+    cannot_say: str,
+) -> Verdict:
+    return Verdict(
+        comparison=comparison.name,
+        question=comparison.question,
+        primary=comparison.primary,
+        label=label,
+        headline=headline,
+        direction=direction,
+        sentence=sentence,
+        cannot_say=cannot_say,
+        difference=difference,
+    )
