@@ -98,15 +98,16 @@ class Geometry:
 
     def place(self, corner: str, width: int, height: int, offset: tuple[float, float]) -> tuple[int, int]:
         """Top and left of a box in a corner, whole pixels. `offset` (x, y) in [-1, 1]: 1 = as far inward as there is room."""
-        x = self._inset(max(width, height), offset[0])
-        y = self._inset(max(width, height), offset[1])
+        x, y = (self.inset_px(max(width, height), along) for along in offset)
         top = y if corner.startswith("top") else self.size_px - height - y
         left = x if corner.endswith("left") else self.size_px - width - x
         return top, left
 
-    def _inset(self, extent: int, offset: float) -> int:
-        room = max(0.0, self.corner_px - extent)
-        return max(round(0.5 * room * (1 + offset)), 1 if self.size_px >= 56 else 0)
+    def inset_px(self, extent: int, offset: float) -> int:
+        """Distance of a box from the picture's edge; `extent` is its longer side."""
+        # Icons are round enough to move a little even where their square fills the corner.
+        least_room = 2.5 if self.size_px >= 60 else 0.9
+        return round(0.5 * max(least_room, self.corner_px - extent) * (1 + offset))
 
 
 @lru_cache(maxsize=64)

@@ -39,7 +39,10 @@ def render(scene: Scene, config: WatchConfig, size_px: int) -> np.ndarray:
     _stamp(canvas, shape, scene.weather, scene.weather_corner, icon_px, scene.icon_offset)
     for distractor in scene.distractors:
         _stamp(canvas, shape, distractor.shape, distractor.corner, shape.icon_px(), distractor.offset)
-    draw_battery(canvas, shape, scene.battery, scene.battery_corner, scene.battery_offset)
+    corner = scene.battery_corner
+    top, left = shape.place(corner, *shape.block_px, scene.battery_offset)
+    # The percentage stands on the side of the picture's middle.
+    draw_battery(canvas, shape, scene.battery, top, left, text_above=corner.startswith("bottom"))
     return (canvas + 0.5).astype(np.uint8)
 
 
@@ -89,12 +92,11 @@ def hand_mask(shape: Geometry, hand: str, mark: int) -> tuple[Box, np.ndarray]:
     return box, mask * np.float32(min(1.0, 2 * half))
 
 
-def draw_battery(canvas: np.ndarray, shape: Geometry, battery: int, corner: str, offset: tuple[float, float]) -> None:
-    """Bar, tip and, where it is legible, the percentage, in place. The percentage stands on the side of the middle."""
+def draw_battery(canvas: np.ndarray, shape: Geometry, battery: int, top: int, left: int, text_above: bool) -> None:
+    """Bar, tip and, where it is legible, the percentage, in place; the block of all three starts at `top`, `left`."""
     width, height = shape.bar_px
-    top, left = shape.place(corner, *shape.block_px, offset)
     text_top = top + height + 1
-    if shape.font_px and corner.startswith("bottom"):
+    if shape.font_px and text_above:
         text_top, top = top, top + shape.font_px + 1
     box = (slice(top, top + height), slice(left, left + width + shape.tip_px))
     canvas[box] = battery_patch(shape, battery, canvas[box])
