@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-import torch
-
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.sample import AbstractPicture, Image, Sample
@@ -64,15 +62,6 @@ class MixtureStream:
             return frozenset()
         draw = rng(self.config.seed, "drop", sample.id, step)
         return frozenset(kind for kind in ("text", "image") if draw.random() < share)
-
-
-def attach_tokens(batch: Batch, given: Callable[[list[AbstractPicture]], torch.Tensor], learned: Callable) -> Batch:
-    """The batch with the tokens of its pictures; `given` and `learned` map pictures to tokens (an `EncodingCache`, say)."""
-    for learn, name, encode in ((False, "given_tokens", given), (True, "learned_tokens", learned)):
-        pictures = batch.pictures(learn)
-        if pictures:
-            setattr(batch, name, encode(pictures))
-    return batch
 
 
 def pictures_of(samples: list[Sample]) -> list[AbstractPicture]:

@@ -6,6 +6,9 @@ in `doc`, `block` and `private`; where an image token lies is `place`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -13,29 +16,34 @@ from torch import Tensor, nn
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError
+from bothways.core.sample import Sample
 from bothways.core.tally import Tally
-from bothways.layout.batch import Batch
-from bothways.layout.sequence import Content, Duty
+from bothways.layout.batch import Batch, collate
+from bothways.layout.build import build
+from bothways.layout.order import Drawing
+from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.config import ModelConfig
 from bothways.model.initial import initialise
 from bothways.model.projector import Places, Projector
+from bothways.vision.cache import EncodingCache
+from bothways.vision.tokenizer import AbstractTokenizer
 
 
 class UnifiedModel(nn.Module):
     """One model that reads pictures and draws them.
 
-    `given` and `learned` are frozen tokenizers (the same object when their configs are equal); everything else is trained.
+    `given` and `learned` are frozen tokenizers (one object when their configs are equal); everything else is trained.
     """
 
-    def __init__(self, config: ModelConfig, wording: Wording):
+    def __init__(self, config: ModelConfig, wording: Wording, encodings: Encodings | None = None):
+        """`encodings`: tokenizers with what they have encoded already, from `encodings_for`; arms of a study share them."""
         super().__init__()
         self.config = config
         self.wording = wording
-        given = config.given.build()
-        learned = given if config.learned == config.given else config.learned.build()
-        # Kept out of the module's own weights: they are frozen, shipped or saved beside the model, and named by its config.
-        self._tokenizers = (given, learned)
+        # Kept out of the module's own weights: tokenizers are frozen, shipped or saved beside the model, and named by its
+        # config.
+        self._encodings = (encodings or encodings_for(config),)
         _check(config, self.given.spec, self.learned.spec)
         self.backbone = config.backbone.build(wording.vocab_size)
         width = self.backbone.width
@@ -49,12 +57,54 @@ class UnifiedModel(nn.Module):
         initialise(self, config.seed)
 
     @property
-    def given(self):
-        return self._tokenizers[0]
+    def encodings(self) -> Encodings:
+        """The frozen tokenizers and the tokens of the pictures seen so far."""
+        return self._encodings[0]
 
     @property
-    def learned(self):
-        return self._tokenizers[1]
+    def given(self) -> AbstractTokenizer:
+        return self.encodings.given.tokenizer
+
+    @property
+    def learned(self) -> AbstractTokenizer:
+        return self.encodings.learned.tokenizer
+
+    def attach(self, batch: Batch) -> Batch:
+        """The batch with the tokens of its pictures."""
+        device = self.nothing_text.device
+        for learn, name, cache in ((False, "given_tokens", self.encodings.given), (True, "learned_tokens", self.encodings.learned)):
+            pictures = batch.pictures(learn)
+            if pictures:
+                setattr(batch, name, cache.tokens(pictures).to(device))
+        return batch
+
+    @property
+    def drawing(self) -> Drawing:
+        """How learned images are laid out."""
+        return Drawing(order=self.config.order, learn_marks=self.config.learn_marks)
+
+    def lay_out(self, sample: Sample, drop: frozenset[str] = frozenset(), step: int = 0, seed: int = 0) -> Sequence:
+        """The sequence of a sample under this model's wording and tokenizers. Raises: DataError when it is too long."""
+        return build(
+            sample,
+            self.wording,
+            self.given.spec,
+            self.learned.spec,
+            drawing=self.drawing,
+            causal_given=self.config.causal_given,
+            drop=drop,
+            max_tokens=self.config.max_tokens,
+            seed=seed,
+            step=step,
+        )
+
+    def embed_drawn(
+        self, tokens: Int[Tensor, "N"], place: Int[Tensor, "N"], next_place: Int[Tensor, "N"]
+    ) -> Float[Tensor, "N D"]:
+        """Embeddings of produced image tokens; `next_place` is -1 where no image token is predicted next."""
+        x = self.learned_projector(self.learned.vectors(tokens[:, None])[:, 0], place)
+        ahead = next_place >= 0
+        return torch.where(ahead[:, None], x + self.next_place(next_place.clamp_min(0)), x)
 
     def embed(self, batch: Batch) -> Float[Tensor, "B S D"]:
         """Input embeddings: text, image tokens at their places, `nothing` tokens, and the next place where one is predicted."""
@@ -100,6 +150,17 @@ class UnifiedModel(nn.Module):
             found[duty] = at // length, losses
         return found
 
+    @torch.inference_mode()
+    def nll(self, samples: list[Sample]) -> list[Likelihood]:
+        """Negative log-likelihood of the learned segments of each sample, teacher-forced, nats."""
+        batch = self.attach(collate([self.lay_out(sample) for sample in samples], samples)).to(self.nothing_text.device)
+        found = {duty: [Tally(0.0, 0)] * len(samples) for duty in Duty}
+        for duty, (rows, losses) in self.losses(batch).items():
+            totals = torch.zeros(len(samples), dtype=torch.double).index_add(0, rows.cpu(), losses.double().cpu())
+            counts = torch.bincount(rows.cpu(), minlength=len(samples))
+            found[duty] = [Tally(total, count) for total, count in zip(totals.tolist(), counts.tolist(), strict=True)]
+        return [Likelihood(text, image) for text, image in zip(found[Duty.TEXT], found[Duty.IMAGE], strict=True)]
+
     def terms(self, batch: Batch) -> dict[str, Tally]:
         """The loss of each (source, duty) as a sum and a count, e.g. `watch/vqa:text`, for the trainer."""
         names = sorted(set(batch.sources))
@@ -112,6 +173,28 @@ class UnifiedModel(nn.Module):
                 if batch.counts.get(key):
                     tallies[key] = Tally(totals[index], batch.counts[key])
         return tallies
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Negative log-likelihood of one sample's learned text and learned image tokens: sums in nats and token counts."""
+
+    text: Tally
+    image: Tally
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """Tokenizers behind caches; both sides are one object where the configs are equal."""
+
+    given: EncodingCache
+    learned: EncodingCache
+
+
+def encodings_for(config: ModelConfig, folder: Path | None = None) -> Encodings:
+    """The tokenizers of a model. `folder`: where encodings are kept between processes. Raises: ConfigError."""
+    given = EncodingCache(config.given.build(), folder)
+    return Encodings(given, given if config.learned == config.given else EncodingCache(config.learned.build(), folder))
 
 
 def _check(config: ModelConfig, given, learned) -> None:

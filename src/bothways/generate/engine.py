@@ -1,0 +1,220 @@
+"""The engine: rows, each in its own phase, and one step function that serves all of them with one backbone call.
+
+Batch generation starts all rows at once; rows that are done leave. What a row gets does not depend on its neighbours:
+padding has its own document, positions are explicit, and every draw comes from a generator named by (seed, sample, segment,
+index).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bothways.backbones.backbone import Reads
+from bothways.core.errors import DataError
+from bothways.core.randomness import rng
+from bothways.core.sample import ArrayPicture, Image, Sample
+from bothways.generate.row import Row
+from bothways.heads.choose import How, pick
+from bothways.layout.batch import collate
+from bothways.layout.build import pieces
+from bothways.layout.sequence import Sequence
+from bothways.model.unified import UnifiedModel
+from bothways.vision.tokenizer import to_uint8
+
+
+@torch.inference_mode()
+def fill(
+    model: UnifiedModel,
+    samples: list[Sample],
+    how: How = How(),
+    batch_size: int = 64,
+    progress: Callable[[int], None] = lambda done: None,
+) -> list[Sample]:
+    """The samples with every empty learned segment filled, in order.
+
+    Raises: DataError when a sample does not fit the model's context.
+    """
+    filled: list[Sample] = []
+    for start in range(0, len(samples), batch_size):
+        some = samples[start : start + batch_size]
+        engine = Engine(model, how)
+        engine.add(some)
+        while engine.active:
+            engine.step()
+        filled += engine.results()
+        progress(len(some))
+    return filled
+
+
+@dataclass
+class Slots:
+    """What the cache holds, a column a slot: document (padding: -1), block and privacy of every cached position."""
+
+    doc: Tensor
+    block: Tensor
+    private: Tensor
+
+    def append(self, doc: Tensor, block: Tensor, private: Tensor) -> None:
+        self.doc = torch.cat([self.doc, doc], 1)
+        self.block = torch.cat([self.block, block], 1)
+        self.private = torch.cat([self.private, private], 1)
+
+    def keep(self, rows: Tensor) -> None:
+        self.doc, self.block, self.private = self.doc[rows], self.block[rows], self.private[rows]
+
+
+class Engine:
+    """Fills samples. With guidance, every sample has a second row whose given segments are replaced by `nothing`; it reads
+    the same produced tokens."""
+
+    def __init__(self, model: UnifiedModel, how: How):
+        self.model, self.how = model.eval(), how
+        self.device = model.nothing_text.device
+        self.rows: list[Row] = []
+        self.active: list[int] = []  # indices of rows still being written, in the order of the cache
+
+    def add(self, samples: list[Sample]) -> None:
+        """Start with these samples (all at once)."""
+        for sample in samples:
+            self.rows.append(self._row(sample, frozenset()))
+        # Guidance is for images; without one to draw, the second set of rows would be wasted work.
+        wants_image = any(isinstance(s, Image) and s.learn and s.content is None for sample in samples for s in sample.segments)
+        self.guided = self.how.guidance != 1.0 and wants_image
+        self.shadows = [self._row(sample, frozenset({"text", "image"})) for sample in samples] if self.guided else []
+        empty = torch.zeros((len(self.rows) + len(self.shadows), 0), dtype=torch.long, device=self.device)
+        self._slots = Slots(empty, empty, empty.bool())
+        self._chunks: list[Sequence | None] = [row.open() for row in [*self.rows, *self.shadows]]
+        longest = max(self._room(row) + len(chunk) for row, chunk in zip([*self.rows, *self.shadows], self._chunks, strict=True))
+        if longest > self.model.config.max_tokens:
+            raise DataError(
+                f"The prompt and what is to be written may take {longest} tokens and the model's context holds "
+                f"{self.model.config.max_tokens}; shorten the text or lower max_text_tokens."
+            )
+        self._cache = self.model.backbone.new_cache(len(self._chunks), longest)
+        self.active = [index for index, row in enumerate(self.rows) if row.phase != "done"]
+        self._drop_done()
+
+    def step(self) -> None:
+        """One backbone call: every active row reads its chunk and produces one token."""
+        hidden = self._run()
+        half = len(self.active)
+        own, shadow = hidden[:half], hidden[half:] if self.guided else None
+        tokens = self._choose(own, shadow)
+        for place, index in enumerate(self.active):
+            self._chunks[place] = self.rows[index].take(tokens[place])
+            if self.guided:
+                self._chunks[half + place] = self.shadows[index].take(tokens[place])
+        self._drop_done()
+
+    def results(self) -> list[Sample]:
+        """The filled samples; images are decoded in one go."""
+        drawn = [(row, segment) for row in self.rows for segment in row.drawn]
+        pictures: dict[tuple[int, int], np.ndarray] = {}
+        if drawn:
+            tokens = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
+            pixels = np.concatenate([to_uint8(self.model.learned.decode(part)) for part in tokens.split(32)])
+            pictures = {(id(row), segment): picture for (row, segment), picture in zip(drawn, pixels, strict=True)}
+        return [self._filled(row, pictures) for row in self.rows]
+
+    def _row(self, sample: Sample, drop: frozenset[str]) -> Row:
+        laid = pieces(
+            sample,
+            self.model.wording,
+            self.model.given.spec,
+            self.model.learned.spec,
+            drawing=self.model.drawing,
+            causal_given=self.model.config.causal_given,
+            drop=drop,
+            seed=self.how.seed,
+        )
+        return Row(sample, laid, self.model.wording.end, self.how.max_text_tokens)
+
+    def _room(self, row: Row) -> int:
+        """Positions that the segments still to be written, and what is given after them, may take."""
+        room = 0
+        for piece in row.pieces[row.at :]:
+            text = piece.to_write and not piece.body
+            room += self.how.max_text_tokens + 1 if text else sum(len(run) for run in piece.runs)
+        return room
+
+    def _run(self) -> Float[Tensor, "R D"]:
+        """Hidden state at the last position of every row's chunk."""
+        chunks = self._chunks
+        x, doc, block, private, position = self._embed(chunks)
+        self._slots.append(doc, block, private)
+        reads = Reads(doc, block, self._slots.doc, self._slots.block, self._slots.private)
+        return self.model.backbone.run(x, reads, position, self._cache)[:, -1]
+
+    def _embed(self, chunks: list[Sequence]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        owners = self._owners()
+        batch = self.model.attach(collate(chunks, [row.sample for row in owners], side="left")).to(self.device)
+        x = self.model.embed(batch)
+        # A produced image token belongs to no picture yet: its value comes from its row.
+        loose = (batch.place >= 0) & (batch.picture < 0)
+        if loose.any():
+            at = loose.nonzero()
+            tokens = torch.tensor([self._last_image_token(owners[row]) for row in at[:, 0].tolist()], device=self.device)
+            place, ahead = batch.place[loose], batch.next_place[loose]
+            drawn = self.model.embed_drawn(tokens, place, ahead)
+            x = x.index_put((at[:, 0], at[:, 1]), drawn)
+        return x, batch.doc, batch.block, batch.private, batch.position
+
+    def _owners(self) -> list[Row]:
+        own = [self.rows[index] for index in self.active]
+        return own + [self.shadows[index] for index in self.active] if self.guided else own
+
+    @staticmethod
+    def _last_image_token(row: Row) -> int:
+        if row.phase == "image" and row.produced:
+            return row.produced[-1]
+        last = max(row.drawn)  # the image just finished; what follows it is read in the same chunk
+        piece = next(p for p in row.pieces if p.segment == last)
+        return int(row.drawn[last][piece.body[0].place[-1]])
+
+    def _choose(self, own: Float[Tensor, "R D"], shadow: Float[Tensor, "R D"] | None) -> list[int]:
+        rows = [self.rows[index] for index in self.active]
+        names = [rng(self.how.seed, "draw", r.sample.id, r.segment, len(r.produced)) for r in rows] if self.how.temperature else []
+        tokens = [0] * len(rows)
+        for phase in ("text", "image"):
+            at = [place for place, row in enumerate(rows) if row.phase == phase]
+            if not at:
+                continue
+            draws = [names[place] for place in at] if names else []
+            if phase == "text":
+                chosen = pick(self.model.backbone.text_logits(own[at]), self.how, draws)
+            else:
+                place = torch.tensor([rows[index].place for index in at], device=self.device)
+                unguided = None if shadow is None else shadow[at]
+                chosen, _ = self.model.head.sample(own[at], unguided, place, self.how, draws)
+            for index, token in zip(at, chosen.tolist(), strict=True):
+                tokens[index] = token
+        return tokens
+
+    def _drop_done(self) -> None:
+        """Rows that are full leave the batch and the cache."""
+        keep = [place for place, index in enumerate(self.active) if self.rows[index].phase != "done"]
+        total = len(self._slots.doc) // (2 if self.guided else 1)
+        if len(keep) == total:
+            return
+        self.active = [self.active[place] for place in keep]
+        both = keep + [place + total for place in keep] if self.guided else keep
+        self._chunks = [self._chunks[place] for place in both]
+        rows = torch.tensor(both, dtype=torch.long, device=self.device)
+        self._slots.keep(rows)
+        if both:
+            self._cache.batch_select_indices(rows)
+
+    def _filled(self, row: Row, pictures: dict[tuple[int, int], np.ndarray]) -> Sample:
+        segments = list(row.sample.segments)
+        for segment, ids in row.written.items():
+            segments[segment] = replace(segments[segment], content=self.model.wording.decode(ids))
+        for segment in row.drawn:
+            name = f"drawn/{self.how}/{row.sample.id}/{segment}"
+            segments[segment] = replace(segments[segment], content=ArrayPicture(pictures[id(row), segment], name))
+        return replace(row.sample, segments=tuple(segments))

@@ -1,0 +1,84 @@
+"""From a recipe to a model, a stream and a run: the one place where all parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from bothways.core.errors import ConfigError, unknown
+from bothways.core.rundir import RunDir
+from bothways.core.sample import AbstractPicture
+from bothways.data.stream import MixtureStream
+from bothways.data.worlds import WorldSource
+from bothways.layout.wording import load_wording
+from bothways.model.store import keep_parts
+from bothways.model.unified import Encodings, UnifiedModel
+from bothways.recipes.recipe import Recipe
+from bothways.train.trainer import Fitted, Trainer
+from bothways.worlds.world import AbstractWorld
+
+
+def sources_of(recipe: Recipe, world: AbstractWorld) -> dict[str, WorldSource]:
+    """The sources of the recipe's mixture, by name. Raises: ConfigError when a name is not `world/kind` of its world."""
+    found = {}
+    for name, source in recipe.data.sources.items():
+        room, _, kind = name.partition("/")
+        if room != world.kind:
+            raise ConfigError(unknown("world in data.sources:", room, [world.kind]))
+        found[name] = WorldSource(world, kind, "train", source.num_pictures, source.pool, recipe.data.seed)
+    return found
+
+
+def pool_pictures(recipe: Recipe, world: AbstractWorld) -> list[AbstractPicture]:
+    """Every picture of the finite pools: what can be rendered and encoded before training."""
+    pictures: dict[str, AbstractPicture] = {}
+    for name, source in sources_of(recipe, world).items():
+        if source.kind == "text":
+            continue
+        for index in range(recipe.data.sources[name].num_pictures):
+            picture = source.picture(index)
+            pictures[picture.key] = picture
+    return list(pictures.values())
+
+
+def stream_of(recipe: Recipe, world: AbstractWorld, model: UnifiedModel) -> MixtureStream:
+    """The batches of a recipe, laid out and tokenized for `model`."""
+    sources = sources_of(recipe, world)
+    return MixtureStream(
+        {name: (source, recipe.data.sources[name].samples_per_step) for name, source in sources.items()},
+        lambda sample, drop, step: model.lay_out(sample, drop, step, recipe.data.seed),
+        model.attach,
+        recipe.data,
+        recipe.train.micro_batches,
+    )
+
+
+def build_model(recipe: Recipe, encodings: Encodings | None = None) -> UnifiedModel:
+    """The untrained model of a recipe. Raises: ConfigError when parts do not fit each other."""
+    return UnifiedModel(recipe.model, load_wording(recipe.model.text), encodings)
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    encodings: Encodings | None = None,
+    on_milestone: Callable[[UnifiedModel, int], None] | None = None,
+    console: Console | None = None,
+) -> tuple[UnifiedModel, Fitted]:
+    """Trains the recipe's model in the run folder `out`. Raises: BothwaysError of all kinds; see `Trainer.fit`."""
+    model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
+    run = RunDir.create(out, recipe.to_dict(), resume=resume)
+    keep_parts(run, recipe.model, model.wording)
+    stream = stream_of(recipe, recipe.world.build(), model)
+    milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
+    fitted = Trainer(
+        model, stream, recipe.train, run, on_milestone=milestone, console=console, title=recipe.name
+    ).fit()
+    run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})
+    return model, fitted
+
+
