@@ -29,9 +29,9 @@ class WatchWorld(AbstractWorld):
 
     @cached_property
     def _reader(self):
-        from bothways.worlds.watch.read import Reader
+        from bothways.worlds.watch.reader import WatchReader
 
-        return Reader(self.config)
+        return WatchReader(self.config)
 
     def scene(self, split: Split, index: int) -> Scene:
         return draw_scene(self.config, split, index)
