@@ -91,6 +91,14 @@ def test_a_hidden_attribute_stays_hidden(tmp_path):
         assert ("color" in hidden.hear(text)) == (sample["task"] == "draw")
 
 
+def test_samples_of_text_alone_come_on_request_and_name_no_picture(tmp_path):
+    make_data(world(), tmp_path / "out", num_images=2, size_px=48, seed=0, kinds=("vqa", "text"))
+    samples, scenes = read(tmp_path / "out")
+    assert [("image" in sample, sample["task"]) for sample in samples] == [(True, "vqa"), (False, "text")] * 2
+    assert len(scenes) == 2
+    assert "<image>" not in json.dumps([sample for sample in samples if sample["task"] == "text"])
+
+
 @pytest.mark.parametrize("num", [0, -3])
 def test_zero_images_are_refused(tmp_path, num):
     with pytest.raises(DataError, match="at least one"):

@@ -5,7 +5,8 @@
                       "conversations": [{"from": "human" | "gpt", "value": text}, ...]}, ...]
     scenes.jsonl    a line a picture: {"image": ..., and the world's facts}
 
-`<image>` stands in the human turn where the picture is given, and in the gpt turn where it is to be drawn.
+`<image>` stands in the human turn where the picture is given, and in the gpt turn where it is to be drawn; a
+sample of text alone (task `text`) has neither mark nor `image`.
 Source: LLaVA's data format; P1 puts the mark of a picture to be drawn at the end of the answer (seeds 1.1).
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ IMAGE_MARK = "<image>"
 _KINDS = ("draw", "vqa", "caption")
 
 
-def make_data(world: AbstractWorld, out: Path, num_images: int, size_px: int, seed: int) -> None:
-    """Writes a folder of `num_images` pictures of the train split, with one sample a picture of each kind.
+def make_data(
+    world: AbstractWorld, out: Path, num_images: int, size_px: int, seed: int, kinds: Sequence[str] = _KINDS
+) -> None:
+    """Writes a folder of `num_images` pictures of the train split, with one sample a picture of each of `kinds`.
+
+    The kind `text` (a scene told in words, no picture) is for data sets that hide an attribute from a task.
 
     The folder appears whole or not at all. Raises: DataError for zero images or a place that is taken; ConfigError for a
     size that the world cannot render; RunError when the disk refuses.
@@ -48,7 +53,7 @@ def make_data(world: AbstractWorld, out: Path, num_images: int, size_px: int, se
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=out.parent))
         try:
-            _write(world, temporary, num_images, size_px, seed)
+            _write(world, temporary, num_images, size_px, seed, kinds)
             temporary.chmod(0o755)  # mkdtemp makes folders that only their owner can read
             temporary.rename(out)
         except BaseException:
@@ -56,13 +61,14 @@ def make_data(world: AbstractWorld, out: Path, num_images: int, size_px: int, se
             raise
 
 
-def _write(world: AbstractWorld, folder: Path, num_images: int, size_px: int, seed: int) -> None:
+def _write(world: AbstractWorld, folder: Path, num_images: int, size_px: int, seed: int, kinds: Sequence[str]) -> None:
     (folder / "images").mkdir()
-    sources = [WorldSource(world, kind, num_pictures=num_images, pool="make-data", seed=seed) for kind in _KINDS]
+    sources = [WorldSource(world, kind, num_pictures=num_images, pool="make-data", seed=seed) for kind in kinds]
+    pictures = WorldSource(world, "draw", num_pictures=num_images, pool="make-data", seed=seed)
     samples, scenes = [], []
     for index in range(num_images):
         name = f"images/{index:06d}.png"
-        picture = sources[0].picture(index)
+        picture = pictures.picture(index)
         Pil.fromarray(picture.pixels(size_px)).save(folder / name)
         facts = {key: value for key, value in world.facts(picture.scene).items() if key != "rgb"}
         scenes.append({"image": name, **facts})
@@ -73,7 +79,8 @@ def _write(world: AbstractWorld, folder: Path, num_images: int, size_px: int, se
 
 
 def _record(sample: Sample, record_id: str, image: str, task: str) -> dict[str, Any]:
-    return {"id": record_id, "image": image, "task": task, "conversations": list(_turns(sample))}
+    shown = {"image": image} if any(isinstance(segment, Image) for segment in sample.segments) else {}
+    return {"id": record_id, **shown, "task": task, "conversations": list(_turns(sample))}
 
 
 def _turns(sample: Sample) -> Iterator[dict[str, str]]:
