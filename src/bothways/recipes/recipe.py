@@ -59,7 +59,20 @@ class TokenizerRecipe(Config):
     num_held_out: int = 500  # pictures of the validation split on which the finished tokenizer is scored
 
 
-KINDS = {"model": Recipe, "tokenizer": TokenizerRecipe}
+class TextTokenizerRecipe(Config):
+    """A byte-level BPE and the worlds whose texts it is trained on."""
+
+    kind: Literal["text"] = "text"
+    name: str = "unnamed"
+    about: str = ""  # one line for `bothways recipes`
+    worlds: dict[str, AnyWorldConfig] = {"all": WatchConfig()}  # texts come from the train split of these, in equal parts
+    num_texts: int = 40_000  # questions, answers, captions and requests in all
+    num_entries: int = 507  # of the BPE; the house wording adds five marks
+
+
+AnyRecipe = Recipe | TokenizerRecipe | TextTokenizerRecipe
+KINDS: dict[str, type[AnyRecipe]] = {"model": Recipe, "tokenizer": TokenizerRecipe, "text": TextTokenizerRecipe}
+COMMANDS = {"model": "bothways train", "tokenizer": "bothways train-tokenizer", "text": "bothways train-tokenizer"}
 
 
 def names() -> list[str]:
@@ -67,8 +80,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
-def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> Recipe | TokenizerRecipe:
-    """The recipe of that name, or in that YAML file, with dotted `changes`. Raises: ConfigError when there is none."""
+def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> AnyRecipe:
+    """The recipe of that name, or in that YAML file, with dotted `changes`; `kind` refuses recipes of another kind.
+
+    Raises: ConfigError when there is none.
+    """
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(unknown("recipe", name, names()) + " A path to a YAML file works too.")
@@ -78,6 +94,5 @@ def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | No
     if found not in KINDS:
         raise ConfigError(f"{path} has the kind `{found}`; expected {' or '.join(KINDS)}.")
     if kind and found != kind:
-        wanted = {"model": "bothways train", "tokenizer": "bothways train-tokenizer"}[found]
-        raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{wanted}`.")
+        raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{COMMANDS[found]}`.")
     return KINDS[found].parse(values, where=f"recipe {values['name']}")

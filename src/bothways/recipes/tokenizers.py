@@ -1,4 +1,4 @@
-"""From a tokenizer recipe to a trained, scored tokenizer."""
+"""From a tokenizer recipe to a trained tokenizer: visual ones scored by the reader, the text one by its length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from safetensors.torch import save_file
 from bothways.core.disk import write_json
 from bothways.core.rundir import RunDir
 from bothways.data.pictures import PictureStream
-from bothways.recipes.recipe import TokenizerRecipe
+from bothways.data.worlds import corpus
+from bothways.layout import bpe
+from bothways.recipes.recipe import TextTokenizerRecipe, TokenizerRecipe
 from bothways.train.trainer import Fitted, Trainer
 from bothways.vision.tokenizer import AbstractTokenizer, to_uint8, to_unit
 from bothways.vision.vq_training import PictureBatch, VQTraining, codebook_use
@@ -41,6 +43,17 @@ def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, co
     publish(recipe, tokenizer, worlds, out, fitted)
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
     return fitted
+
+
+def train_text_tokenizer(recipe: TextTokenizerRecipe, out: Path, resume: bool = False) -> Path:
+    """Trains the BPE and writes `tokenizer.json` into the run folder `out`; returns its path. Takes seconds."""
+    run = RunDir.create(out, recipe.to_dict(), resume=resume)
+    share = -(-recipe.num_texts // len(recipe.worlds))
+    texts = [text for config in recipe.worlds.values() for text in corpus(config.build(), share)]
+    tokenizer = bpe.train(texts, recipe.num_entries)
+    bpe.save(tokenizer, out / "tokenizer.json")
+    run.mark_done({"texts": len(texts), "tokens_per_text": sum(len(tokenizer.encode(t).ids) for t in texts) / len(texts)})
+    return out / "tokenizer.json"
 
 
 def publish(recipe: TokenizerRecipe, tokenizer: AbstractTokenizer, worlds: dict, out: Path, fitted: Fitted) -> None:

@@ -1,1 +1,1 @@
-"""Room: studies."""
+"""Studies: one file a scientific question."""

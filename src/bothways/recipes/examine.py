@@ -1,0 +1,102 @@
+"""An exam as a recipe sets it: items of the test split, answered by a model into a run folder.
+
+The exam after training generates (texts greedily, drawings as the recipe says) and takes likelihoods; those at checkpoints
+during training are shorter and take likelihoods alone. Scores come from `evaluate.mark`, from the files written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bothways.core.rundir import RunDir
+from bothways.core.sample import Sample
+from bothways.data.worlds import ExamItem, exam
+from bothways.evaluate.exam import cut
+from bothways.evaluate.harness import answer
+from bothways.generate.engine import fill
+from bothways.heads.choose import How
+from bothways.model.unified import UnifiedModel
+from bothways.recipes.recipe import ExamConfig, Recipe
+from bothways.worlds.world import AbstractWorld, Split
+
+FINAL = "final"
+
+
+def examine(
+    recipe: Recipe,
+    model: UnifiedModel,
+    run: RunDir,
+    name: str = FINAL,
+    *,
+    generate: bool = True,
+    split: Split = "test",
+    console: Console | None = None,
+) -> dict[str, float]:
+    """Answers the recipe's exam into `run.answers_dir(name)`; returns seconds by kind of work (answer, draw, ...).
+
+    `generate=False`: the short exam of a checkpoint during training, likelihoods alone. The model is left in eval mode.
+    Raises: DataError when there is nothing to ask, RunError when the disk refuses.
+    """
+    world = recipe.world.build()
+    model.eval()
+    with _progress(console) as advance:
+        return answer(
+            model,
+            world,
+            exam_items(recipe.exam, world, whole=generate, split=split),
+            run.answers_dir(name),
+            how=how_to_answer(recipe.exam),
+            how_to_draw=how_to_draw(recipe.exam),
+            split=split,
+            generate=generate,
+            batch_size=recipe.exam.batch_size,
+            fill=_watched(advance),
+        )
+
+
+def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, split: Split = "test") -> list[ExamItem]:
+    """What is asked: `whole` after training, else the short exam of a checkpoint, which is a part of the whole one."""
+    if whole:
+        return cut(exam(world, split, config.num_pictures, config.seed), config.num_pictures, config.num_drawings)
+    return exam(world, split, config.num_pictures_between, config.seed)
+
+
+def how_to_answer(config: ExamConfig) -> How:
+    """Greedy: an exam asks what the model holds for most likely."""
+    return How(seed=config.seed, max_text_tokens=config.max_text_tokens)
+
+
+def how_to_draw(config: ExamConfig) -> How:
+    return How(temperature=config.temperature, guidance=config.guidance, seed=config.seed)
+
+
+def _watched(advance: Callable[[str, int, int], None]) -> Callable[..., list[Sample]]:
+    """The engine's `fill`, telling how far it is."""
+
+    def filled(model: UnifiedModel, samples: list[Sample], how: How, batch_size: int) -> list[Sample]:
+        what = "drawing" if samples[0].learns_image else "answering"
+        return fill(model, samples, how, batch_size, lambda done: advance(what, done, len(samples)))
+
+    return filled
+
+
+@contextmanager
+def _progress(console: Console | None) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each kind of work: `advance(what, done, total)`."""
+    if console is None:
+        yield lambda what, done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("ETA"), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def advance(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.advance(tasks[what], done)
+
+        yield advance
