@@ -61,8 +61,11 @@ def examine(
 def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, split: Split = "test") -> list[ExamItem]:
     """What is asked: `whole` after training, else the short exam of a checkpoint, which is a part of the whole one."""
     if whole:
-        return cut(exam(world, split, config.num_pictures, config.seed), config.num_pictures, config.num_drawings)
-    return exam(world, split, config.num_pictures_between, config.seed)
+        items = cut(exam(world, split, config.num_pictures, config.seed), config.num_pictures, config.num_drawings)
+    else:
+        items = exam(world, split, config.num_pictures_between, config.seed)
+    # Captions are long and answers short: together, every batch would take as many steps as a caption.
+    return sorted(items, key=lambda item: ("question", "caption", "drawing").index(item.kind))
 
 
 def how_to_answer(config: ExamConfig) -> How:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from bothways.core.config import Config, merge, part, read_yaml, unflatten
 from bothways.core.errors import ConfigError, unknown
 from bothways.data.configs import MixtureConfig
@@ -22,12 +24,13 @@ AnyWorldConfig = part(WorldConfig, WORLDS)
 class ExamConfig(Config):
     """What a finished run is asked."""
 
-    num_pictures: int = 500  # scenes of the exam; every attribute is asked about each, and each is captioned
-    num_drawings: int = 200  # requests that are drawn
-    num_pictures_between: int = 100  # scenes of the exam at checkpoints during training; nothing is drawn there
-    guidance: float = 1.0  # of the drawings
-    temperature: float = 0.0  # of the drawings; text is always greedy
-    batch_size: int = 100  # rows generated at once
+    num_pictures: int = Field(500, gt=0)  # scenes of the exam; every attribute is asked about each, and each is captioned
+    num_drawings: int = Field(200, ge=0)  # requests that are drawn, of the first scenes
+    num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training; nothing is drawn there
+    guidance: float = Field(1.0, ge=0)  # of the drawings
+    temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy
+    max_text_tokens: int = Field(64, gt=0)  # longest answer or caption
+    batch_size: int = Field(100, gt=0)  # rows generated at once
     seed: int = 0  # names wordings and draws
 
 
