@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,13 @@ def world_of(exam: Exam) -> AbstractWorld:
 
 def _paper(folder: Path, exam: Exam, lines: list[Line], world: AbstractWorld) -> tuple[Paper, float]:
     began = time.perf_counter()
-    readings = {line.id: _read(folder / line.image, world) for line in lines if line.image}
+    readings = readings_of(folder, lines, world)
     return Paper(exam, tuple(lines), world, readings), time.perf_counter() - began
+
+
+def readings_of(folder: Path, lines: Sequence[Line], world: AbstractWorld) -> dict[str, Mapping[str, Any]]:
+    """Item id -> attribute -> value (None: unreadable), of the lines that have a picture in `folder`."""
+    return {line.id: _read(folder / line.image, world) for line in lines if line.image}
 
 
 def _read(path: Path, world: AbstractWorld) -> Mapping[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from bothways.core.errors import DataError
+from bothways.core.sample import AbstractPicture
 from bothways.evaluate.answers import Exam, Line
 from bothways.evaluate.metrics import cosine, exact, graded
 from bothways.worlds.world import AbstractWorld
@@ -70,3 +72,12 @@ class Paper:
             unreadable=float(np.mean([found is None for found, _ in pairs])),
             n=len(pairs),
         )
+
+
+def picture_of(world: AbstractWorld, key: str) -> AbstractPicture:
+    """The picture that a line names. Raises: DataError when this world has no such picture."""
+    *_, split, index = key.split("/")
+    picture = world.picture(split, int(index)) if index.isdigit() else None
+    if picture is None or picture.key != key:
+        raise DataError(f"The picture {key} is not one of this {world.kind} world; answers and exam.json do not fit.")
+    return picture

@@ -1,0 +1,194 @@
+"""The report's plots as inline SVG: drawn here, coloured by the page's style sheet, so they follow light and dark.
+
+Classes: `arm0`, `arm1`, ... colour the arms; `axis`, `grid`, `label`, `zone` and so on are told in templates/style.css.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+Point = tuple[float, float, float | None, float | None]
+
+
+@dataclass(frozen=True)
+class ForestRow:
+    """One difference. `kind`: primary, plain or gate. `low` and `high` None: no interval."""
+
+    label: str
+    value: float
+    low: float | None
+    high: float | None
+    kind: str = "plain"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a curve plot; `colour` is a class (`arm0`)."""
+
+    name: str
+    colour: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One arm on a bullet."""
+
+    colour: str
+    value: float
+    low: float | None
+    high: float | None
+    title: str
+
+
+def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: str, what: str) -> str:
+    """Differences with intervals around zero. `left` and `right` say what lies on either side."""
+    width, row_px, top, names_px, numbers_px = 760, 27, 34, 190, 170
+    height = top + row_px * len(rows) + 30
+    reach = _reach([end for row in rows for end in (row.value, row.low, row.high, minimum_effect) if end is not None])
+    span = width - names_px - numbers_px
+
+    def x(value: float) -> float:
+        return names_px + span * (value + reach) / (2 * reach)
+
+    parts = [
+        _open(width, height, what),
+        _rect(x(-minimum_effect), top - 6, x(minimum_effect) - x(-minimum_effect), height - top - 20, "zone"),
+    ]
+    for tick in _ticks(-reach, reach):
+        parts.append(_line(x(tick), top - 6, x(tick), height - 26, "zero" if abs(tick) < 1e-9 else "grid"))
+        parts.append(_text(x(tick), height - 10, f"{tick:+g}" if tick else "0", "tick", "middle"))
+    parts += [_text(x(0) - 10, 14, f"← {left}", "side", "end"), _text(x(0) + 10, 14, f"{right} →", "side", "start")]
+    for number, row in enumerate(rows):
+        y = top + row_px * number + row_px / 2
+        parts.append(_text(names_px - 14, y + 4, row.label, f"name {row.kind}", "end"))
+        if row.low is not None and row.high is not None:
+            parts.append(_line(x(row.low), y, x(row.high), y, f"whisker {row.kind}"))
+        parts.append(
+            f'<circle class="dot {row.kind}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="{5.5 if row.kind == "primary" else 4}"/>'
+        )
+        interval = "" if row.low is None else f"  [{_signed(row.low)}, {_signed(row.high or 0.0)}]"
+        parts.append(_text(width - numbers_px + 16, y + 4, f"{_signed(row.value)}{interval}", f"number {row.kind}", "start"))
+    return "".join([*parts, "</svg>"])
+
+
+def curves(title: str, series: Sequence[Series], *, chance: float | None, unit: str, floor: float | None = None) -> str:
+    """Lines over training steps (logarithmic), with error bars at the points. `floor`: lowest value on the axis at most."""
+    width, height, left, right, top, bottom = 340, 210, 44, 14, 30, 34
+    points = [point for one in series for point in one.points]
+    steps = [point[0] for point in points]
+    ends = [end for point in points for end in point[1:] if end is not None] + ([chance] if chance is not None else [])
+    low, high = _range(ends, floor)
+    first, last = math.log(min(steps)), math.log(max(max(steps), min(steps) + 1))
+
+    def x(step: float) -> float:
+        return left + (width - left - right) * (math.log(step) - first) / (last - first)
+
+    def y(value: float) -> float:
+        return top + (height - top - bottom) * (high - min(max(value, low), high)) / (high - low)
+
+    parts = [_open(width, height, title), _text(left - 34, 16, title, "title", "start")]
+    for tick in _ticks(low, high):
+        parts += [
+            _line(left, y(tick), width - right, y(tick), "grid"),
+            _text(left - 6, y(tick) + 3.5, _number(tick), "tick", "end"),
+        ]
+    shown = _spaced(sorted(set(steps)), x, 30)
+    parts += [_text(x(step), height - 18, f"{step:,.0f}", "tick", "middle") for step in shown]
+    parts.append(_text((left + width - right) / 2, height - 4, f"steps · {unit}", "tick", "middle"))
+    if chance is not None:
+        parts.append(_line(left, y(chance), width - right, y(chance), "chance"))
+    for one in series:
+        parts += [
+            _line(x(step), y(lo), x(step), y(hi), f"bar {one.colour}")
+            for step, _, lo, hi in one.points
+            if lo is not None and hi is not None
+        ]
+        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value, _, _ in one.points)
+        parts.append(f'<polyline class="curve {one.colour}" points="{path}"/>')
+        for step, value, _, _ in one.points:
+            told = f"{one.name}, step {step:,.0f}: {value:.3f}"
+            parts.append(_dot(x(step), y(value), 3.0, one.colour, told))
+    return "".join([*parts, "</svg>"])
+
+
+def bullet(marks: Sequence[Mark], chance: float | None, ceiling: float | None) -> str:
+    """A share between 0 and 1: the room between chance and ceiling as a band, each arm as a dot with its interval."""
+    width, row_px = 190, 9
+    height = row_px * max(1, len(marks)) + 8
+
+    def x(value: float) -> float:
+        return 4 + (width - 8) * min(max(value, 0.0), 1.0)
+
+    parts = [_open(width, height, "between chance and ceiling"), _rect(4, 2, width - 8, height - 4, "track")]
+    if chance is not None:
+        end = 1.0 if ceiling is None else ceiling
+        parts.append(_rect(x(chance), 2, max(0.0, x(end) - x(chance)), height - 4, "room"))
+        parts.append(_line(x(chance), 1, x(chance), height - 1, "chance"))
+    for number, mark in enumerate(marks):
+        y = 4 + row_px * number + row_px / 2
+        if mark.low is not None and mark.high is not None:
+            parts.append(_line(x(mark.low), y, x(mark.high), y, f"bar {mark.colour}"))
+        parts.append(_dot(x(mark.value), y, 3.4, mark.colour, mark.title))
+    return "".join([*parts, "</svg>"])
+
+
+def _open(width: float, height: float, what: str) -> str:
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
+    return f'<svg {size} role="img" aria-label="{escape(what)}">'
+
+
+def _dot(x: float, y: float, radius: float, colour: str, title: str) -> str:
+    """A point of an arm; its title appears when the pointer rests on it."""
+    return f'<circle class="point {colour}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
+    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2"/>'
+
+
+def _text(x: float, y: float, text: str, kind: str, anchor: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _reach(values: Sequence[float]) -> float:
+    return max(0.02, 1.08 * max(abs(value) for value in values))
+
+
+def _range(values: Sequence[float], floor: float | None) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    low = low if floor is None else max(low, floor)
+    pad = 0.06 * (high - low) or 0.1
+    return low - pad, high + pad
+
+
+def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers inside the range."""
+    raw = (high - low) / about
+    size = 10 ** math.floor(math.log10(raw))
+    step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
+    return [round(k * step, 10) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _spaced(steps: Sequence[float], x, least_px: float) -> list[float]:
+    """Steps whose labels do not run into each other; the last is always there."""
+    kept: list[float] = []
+    for step in reversed(steps):
+        if not kept or x(kept[-1]) - x(step) >= least_px:
+            kept.append(step)
+    return kept
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

@@ -1,0 +1,92 @@
+"""`write_report`: one self-contained report.html and the same numbers as report.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bothways.core.config import digest_of, read_yaml
+from bothways.core.disk import read_json, write_atomic, write_json
+from bothways.study.examples import answers, requests
+from bothways.study.gather import Gathered, gather, to_json
+from bothways.study.ledger import Ledger
+from bothways.study.plan import Plan
+from bothways.study.study import Study
+from bothways.study.tables import curve_plots, everything, forest_of, ledger_rows, score_groups
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(
+    study: Study, arms: Mapping[str, Sequence[Path]], out_dir: Path, ledger: Ledger, plan: Plan | None = None
+) -> Path:
+    """Writes OUT/report.html and OUT/report.json, and returns the path of the former.
+
+    `arms`: arm -> its marked run folders, in the order of the study's seeds. `plan` adds what differs between the arms and
+    the samples that each one saw. Raises: ConfigError when arms and study do not fit, RunError when a run is unmarked or
+    the disk refuses.
+    """
+    found = gather(study, arms)
+    write_json(out_dir / "report.json", to_json(found, ledger))
+    path = out_dir / "report.html"
+    write_atomic(path, render(found, ledger, plan, out_dir))
+    return path
+
+
+def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> str:
+    """The text of report.html."""
+    import jinja2
+
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return pages.get_template("report.html").render(_context(found, ledger, plan, out_dir))
+
+
+def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> dict[str, Any]:
+    study = found.study
+    colours = {arm.name: f"arm{number % 5}" for number, arm in enumerate(study.arms)}
+    reading, drawing = found.reading_arms(), found.drawing_arms()
+    return {
+        "study": study,
+        "rule": study.rule,
+        "num_seeds": found.num_seeds,
+        "colours": colours,
+        "comparisons": {c.name: c for c in study.comparisons},
+        "verdicts": found.verdicts,
+        "differences": plan.differences if plan else (),
+        "ledger": ledger_rows(study, ledger, plan),
+        "machine": ledger.machine,
+        "forests": [(c, plot) for c in study.comparisons if (plot := forest_of(found, c))],
+        "reading": score_groups(found, "reading", reading, colours),
+        "reading_arms": reading,
+        "reading_pictures": _num_pictures(found, reading, "reading/"),
+        "drawing": score_groups(found, "drawing", drawing, colours),
+        "drawing_arms": drawing,
+        "drawing_pictures": _num_pictures(found, drawing, "drawing/"),
+        "plots": curve_plots(found, colours),
+        "requests": requests(found, colours),
+        "right": answers(found, colours, right=True),
+        "wrong": answers(found, colours, right=False),
+        "everything": everything(found),
+        "origins": [_origin(name, run, out_dir) for name, runs in found.runs.items() for run in runs],
+    }
+
+
+def _num_pictures(found: Gathered, arms: Sequence[str], kind: str) -> int:
+    cells = found.cells[arms[0]].items() if arms else ()
+    return max((cell.score.num_pictures for name, cell in cells if name.startswith(kind)), default=0)
+
+
+def _origin(name: str, run: Path, out_dir: Path) -> tuple[str, str, str, str]:
+    """Arm, folder (below the report where it can be), digest of its config, version and commit."""
+    config, provenance = run / "config.yaml", run / "provenance.json"
+    starts = read_json(provenance) if provenance.exists() else [{}]
+    version = " ".join(str(starts[-1][key]) for key in ("bothways", "commit") if starts[-1].get(key))
+    folder = run.relative_to(out_dir) if run.is_relative_to(out_dir) else Path(run.name)
+    return name, str(folder), digest_of(read_yaml(config)) if config.exists() else "–", version or "–"

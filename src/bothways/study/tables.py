@@ -1,0 +1,259 @@
+"""The report's tables and plots as plain values: which rows, in which order, with which numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bothways.evaluate.answers import Exam
+from bothways.study.compare import Difference
+from bothways.study.gather import Cell, Curve, Gathered
+from bothways.study.ledger import Ledger
+from bothways.study.plan import Plan
+from bothways.study.plots import ForestRow, Mark, Series, bullet, curves, forest
+from bothways.study.study import Comparison, Study
+
+GROUPS = {
+    "primary": "Primary level",
+    "other": "Other attributes",
+    "two_facts": "Two facts at once",
+    "gate": "Gates: shown, never evidence",
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Attributes that stand together, levels (means over attributes) last."""
+
+    title: str
+    kind: str
+    rows: tuple[str, ...]
+
+
+def groups(study: Study, exam: Exam, kind: str, cells: dict[str, Cell]) -> list[Group]:
+    """The attributes measured under `kind` ("reading", "drawing") in the order in which they matter."""
+    names = list(
+        dict.fromkeys(name.split("/")[1] for name in cells if name.startswith(f"{kind}/") and name.endswith("/accuracy"))
+    )
+    primary_level = {c.primary.split("/")[1] for c in study.comparisons if c.primary.startswith(f"{kind}/")}
+    primary = [one for level in primary_level for one in (*exam.levels.get(level, ()), level)]
+    two_facts = [*exam.levels.get("two_facts", ()), "two_facts"]
+    gates = [*(n for n in study.gates if n in names), "gate", "gate_full"]
+    taken = {*primary, *two_facts, *gates}
+    members = {
+        "primary": primary,
+        "other": [n for n in names if n not in taken],
+        "two_facts": two_facts,
+        "gate": gates,
+    }
+    found = [Group(GROUPS[key], key, tuple(n for n in dict.fromkeys(rows) if n in names)) for key, rows in members.items()]
+    return [group for group in found if group.rows]
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One attribute: what each arm scores between chance and ceiling, and its skill."""
+
+    name: str
+    is_level: bool
+    n: int
+    chance: str
+    ceiling: str
+    accuracy: tuple[str, ...]  # by arm
+    accuracy_se: tuple[str, ...]
+    skill: tuple[str, ...]
+    skill_se: tuple[str, ...]
+    extra: tuple[str, ...]  # error in degrees or points, by arm
+    extra_unit: str
+    unreadable: tuple[str, ...]
+    bullet: str
+
+
+def score_groups(
+    found: Gathered, kind: str, arms: Sequence[str], colours: dict[str, str]
+) -> list[tuple[Group, list[ScoreRow]]]:
+    """The rows of the table of one skill, group by group; empty when no arm has it."""
+    if not arms:
+        return []
+    exam, cells = found.exams[arms[0]], found.cells[arms[0]]
+    return [
+        (group, [_score_row(found, kind, name, arms, colours) for name in group.rows])
+        for group in groups(found.study, exam, kind, cells)
+    ]
+
+
+def _score_row(found: Gathered, kind: str, name: str, arms: Sequence[str], colours: dict[str, str]) -> ScoreRow:
+    def cells(measure: str) -> list[Cell | None]:
+        return [found.cells[arm].get(f"{kind}/{name}/{measure}") for arm in arms]
+
+    accuracy, skills = cells("accuracy"), cells("skill")
+    extra = "degrees" if any(cells("degrees")) else "points"
+    first = next(cell for cell in accuracy if cell is not None)
+    marks = [
+        Mark(colours[arm], cell.value, cell.low, cell.high, f"{arm}: {cell.value:.3f}")
+        for arm, cell in zip(arms, accuracy, strict=True)
+        if cell is not None
+    ]
+    return ScoreRow(
+        name=label(name),
+        is_level=name in found.exams[arms[0]].levels,
+        n=first.score.n,
+        chance=number(first.score.chance),
+        ceiling=number(first.score.ceiling),
+        accuracy=tuple(number(cell and cell.value) for cell in accuracy),
+        accuracy_se=tuple(number(cell and cell.se, digits=3) for cell in accuracy),
+        skill=tuple(number(cell and cell.value) for cell in skills),
+        skill_se=tuple(number(cell and cell.se, digits=3) for cell in skills),
+        extra=tuple(number(cell and cell.value, digits=1) if cell else "" for cell in cells(extra)),
+        extra_unit={"degrees": "°", "points": " points"}[extra],
+        unreadable=tuple(number(cell and cell.value) for cell in cells("unreadable")),
+        bullet=bullet(marks, first.score.chance, first.score.ceiling),
+    )
+
+
+@dataclass(frozen=True)
+class Everything:
+    """One line of the full list of measures."""
+
+    name: str
+    unit: str
+    values: tuple[str, ...]
+    chance: str
+    guess: str
+    ceiling: str
+    n: int
+
+
+def everything(found: Gathered) -> list[Everything]:
+    """Every measure of every arm, as it stands in scores.json."""
+    names = sorted({name for cells in found.cells.values() for name in cells})
+    rows = []
+    for name in names:
+        cells = [found.cells[arm].get(name) for arm in found.runs]
+        first = next(cell for cell in cells if cell is not None)
+        values = tuple(number(c and c.value) + (f" ± {number(c.se, 3)}" if c and c.se is not None else "") for c in cells)
+        score = first.score
+        unit = score.unit + ("" if score.higher_is_better else " ↓")
+        rows.append(
+            Everything(name, unit, values, number(score.chance), number(score.random_guess), number(score.ceiling), score.n)
+        )
+    return rows
+
+
+def forest_of(found: Gathered, comparison: Comparison) -> str:
+    """Differences in skill on every attribute of the comparison's kind, the primary one on top."""
+    kind = comparison.primary.split("/")[0]
+    differences = found.differences[comparison.name]
+    ordered = groups(found.study, found.exams[comparison.treatment], kind, found.cells[comparison.treatment])
+    rows = []
+    for group in ordered:
+        names = sorted(group.rows, key=lambda name: f"{kind}/{name}/skill" != comparison.primary)
+        for name in names:
+            difference = differences.get(f"{kind}/{name}/skill")
+            if difference is not None:
+                rows.append(_forest_row(label(name), difference, comparison, group.kind))
+    if not rows:
+        return ""
+    what = f"differences in {kind} skill, {comparison.treatment} minus {comparison.control}"
+    return forest(rows, comparison.minimum_effect, f"{comparison.control} better", f"{comparison.treatment} better", what)
+
+
+def _forest_row(name: str, difference: Difference, comparison: Comparison, group: str) -> ForestRow:
+    kind = "primary" if difference.measure == comparison.primary else ("gate" if group == "gate" else "plain")
+    return ForestRow(name, difference.value, difference.low, difference.high, kind)
+
+
+def curve_plots(found: Gathered, colours: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """Learning curves: skill of reading by attribute, then likelihoods; (title, plots) a row, empty without checkpoints."""
+    study = found.study
+    exam = next(iter(found.exams[arm] for arm in found.reading_arms()), None)
+    wanted: list[tuple[str, list[tuple[str, str, str, float | None]]]] = []
+    if exam is not None:
+        some = groups(study, exam, "reading", found.cells[found.reading_arms()[0]])
+        order = sorted(
+            (name for group in some for name in group.rows), key=lambda name: not _is_primary(study, f"reading/{name}/skill")
+        )
+        names = [name for name in order if f"reading/{name}/skill" in found.curves]
+        wanted.append(("Reading skill", [(label(n), f"reading/{n}/skill", "skill", 0.0) for n in names]))
+    nll = [
+        ("Answers", "nll/answers/nats", "nats an answer", None),
+        ("Captions", "nll/captions/nats", "nats a caption", None),
+        ("Image tokens", "nll/image_tokens/nats", "nats a picture", None),
+    ]
+    wanted.append(("Held-out negative log-likelihood (lower is better)", [one for one in nll if one[1] in found.curves]))
+    return [
+        (title, [_curve_plot(found.curves[m], t, unit, chance, colours) for t, m, unit, chance in plots])
+        for title, plots in wanted
+        if plots
+    ]
+
+
+def _is_primary(study: Study, measure: str) -> bool:
+    return any(c.primary == measure for c in study.comparisons)
+
+
+def _curve_plot(lines: Sequence[Curve], title: str, unit: str, chance: float | None, colours: dict[str, str]) -> str:
+    series = [Series(curve.arm, colours[curve.arm], curve.points) for curve in lines]
+    # Early models lie far below 0 (they do not know the format yet); the rest would be squeezed into the top.
+    return curves(title, series, chance=chance, unit=unit, floor=-0.25 if unit == "skill" else None)
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    name: str
+    values: tuple[str, ...]
+    note: str = ""
+
+
+def ledger_rows(study: Study, ledger: Ledger, plan: Plan | None) -> list[LedgerRow]:
+    """What each arm saw and cost."""
+    names = [arm.name for arm in study.arms]
+    rows = []
+    for source, counts in (plan.samples if plan else {}).items():
+        rows.append(LedgerRow(f"samples of {source}", tuple(count(counts.get(name, 0)) for name in names)))
+    arms = [ledger.arms.get(name) for name in names]
+    rows += [
+        LedgerRow("steps", tuple(count(arm and arm.steps) for arm in arms)),
+        LedgerRow("samples", tuple(count(arm and arm.samples) for arm in arms)),
+        LedgerRow("tokens", tuple(count(arm and arm.tokens) for arm in arms)),
+        LedgerRow("trained parameters", tuple(count(arm and arm.parameters) for arm in arms)),
+        LedgerRow("training operations", tuple(flops(arm and arm.flops) for arm in arms), "6 a parameter and token"),
+    ]
+    rows = [row for row in rows if any(value != "–" for value in row.values)]
+    for kind in ledger.kinds:
+        values = tuple(seconds(arm.seconds.get(kind) if arm else None) for arm in arms)
+        once = ledger.shared.get(kind)
+        rows.append(LedgerRow(f"seconds: {kind}", values, f"{seconds(once)} once for all arms" if once is not None else ""))
+    totals = tuple(seconds(sum(arm.seconds.values()) if arm else None) for arm in arms)
+    rows.append(LedgerRow("seconds: all", totals, f"{seconds(ledger.total_s)} together"))
+    return rows
+
+
+def label(name: str) -> str:
+    """Attribute or level in words."""
+    words = {
+        "hands": "hands: mean",
+        "two_facts": "two facts: mean",
+        "gate": "all asked of weather, corners",
+        "gate_full": "weather and both corners",
+    }
+    levels = {"glance": "glance: mean", "corners": "corners: mean", "fine": "fine: mean"}
+    return (words | levels).get(name, name.replace("_", " "))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number for a table, "–" where there is none."""
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
+
+
+def seconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.1f}"
+
+
+def flops(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2g}".replace("e+", "·10^").replace("^0", "^")
