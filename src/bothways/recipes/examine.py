@@ -1,11 +1,12 @@
-"""An exam as a recipe sets it: items of the test split, answered by a model into a run folder.
+"""An exam as a recipe sets it: items of the test split, answered by a model into a run folder, and marked.
 
 The exam after training generates (texts greedily, drawings as the recipe says) and takes likelihoods; those at checkpoints
-during training are shorter and take likelihoods alone. Scores come from `evaluate.mark`, from the files written here.
+during training are shorter and take likelihoods alone. They are marked together, with the one after training.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from bothways.core.sample import Sample
 from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.exam import cut
 from bothways.evaluate.harness import answer
+from bothways.evaluate.mark import mark
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
 from bothways.model.unified import UnifiedModel
@@ -33,21 +35,26 @@ def examine(
     name: str = FINAL,
     *,
     generate: bool = True,
+    reads: bool = True,
+    draws: bool = True,
     split: Split = "test",
     console: Console | None = None,
 ) -> dict[str, float]:
-    """Answers the recipe's exam into `run.answers_dir(name)`; returns seconds by kind of work (answer, draw, ...).
+    """Answers the recipe's exam into `run.answers_dir(name)` and marks all that the run has answered so far.
 
-    `generate=False`: the short exam of a checkpoint during training, likelihoods alone. The model is left in eval mode.
+    Returns seconds by kind of work: evaluate, draw, encode (rebuilding the true pictures), read (drawings, by the world's
+    reader). `generate=False`: the short exam of a checkpoint during training; it takes likelihoods alone and marks nothing.
+    `reads`, `draws`: whether questions and captions, and whether drawings, are asked for. The model is left in eval mode.
     Raises: DataError when there is nothing to ask, RunError when the disk refuses.
     """
     world = recipe.world.build()
+    items = exam_items(recipe.exam, world, whole=generate, split=split)
     model.eval()
     with _progress(console) as advance:
-        return answer(
+        seconds = answer(
             model,
             world,
-            exam_items(recipe.exam, world, whole=generate, split=split),
+            [item for item in items if (draws if item.kind == "drawing" else reads)],
             run.answers_dir(name),
             how=how_to_answer(recipe.exam),
             how_to_draw=how_to_draw(recipe.exam),
@@ -56,6 +63,27 @@ def examine(
             batch_size=recipe.exam.batch_size,
             fill=_watched(advance),
         )
+    return _by_kind(seconds, *_marked(run, generate))
+
+
+def _marked(run: RunDir, wanted: bool) -> tuple[float, float]:
+    """Seconds of marking and of reading drawings."""
+    if not wanted:
+        return 0.0, 0.0
+    began = time.perf_counter()
+    read_s = mark(run.path).read_s
+    return time.perf_counter() - began - read_s, read_s
+
+
+def _by_kind(seconds: dict[str, float], mark_s: float, read_s: float) -> dict[str, float]:
+    """The harness's and marker's seconds under the names that a study's ledger uses; what took no time is left out."""
+    found = {
+        "evaluate": seconds.get("answer", 0.0) + seconds.get("likelihood", 0.0) + mark_s,
+        "draw": seconds.get("draw", 0.0),
+        "encode": seconds.get("rebuild", 0.0),
+        "read": read_s,
+    }
+    return {kind: spent for kind, spent in found.items() if spent}
 
 
 def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, split: Split = "test") -> list[ExamItem]:
