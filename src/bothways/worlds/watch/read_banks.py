@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,22 @@ from bothways.worlds.watch.read_disc import View
 from bothways.worlds.watch.render import draw_battery
 
 _STEP_POINTS = 10
+_STRENGTH = (0.94, 1.0)
 # The percentage's text helps, but a lossy tokenizer garbles it.
 _TEXT_WEIGHT = 0.25
+# A strip with less than this share of a rendering's energy says nothing.
+_LEAST_STRIP = 0.02
 
 
 @dataclass(frozen=True)
 class Match:
     """The best rendering. `residual` 0 = equal, 1 = nothing there; `margin` to the best other value, in the same unit;
-    `halves` how strongly the left, right, top and bottom half show, 1 = as rendered."""
+    `strips` how strongly upright and level strips of it show, 1 = as rendered (`Window.strips`)."""
 
     value: Any
     residual: float
     margin: float
-    halves: np.ndarray
+    strips: np.ndarray
 
 
 class Window:
@@ -78,7 +82,7 @@ class Window:
         lefts = [self.side_px - width - i if self.right else i for i in insets]
         return [(top, left) for top in tops for left in lefts]
 
-    def box(self, top: float, left: float, height: float, width: float) -> np.ndarray:
+    def box(self, top: int, left: int, height: int, width: int) -> np.ndarray:
         """bool, flat: cells whose middle lies in a box of the window."""
         cell = self.look.cell_px
         y = (np.arange(self.row_cells.start, self.row_cells.stop) + 0.5) * cell - self.rows.start
@@ -86,22 +90,21 @@ class Window:
         inside = ((y >= top) & (y < top + height))[:, None] & ((x >= left) & (x < left + width))[None, :]
         return np.broadcast_to(inside, (3, *inside.shape)).ravel()
 
-    def halves(self, seen: np.ndarray, rendered: np.ndarray, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """How strongly the halves of a rendering show; one that holds next to nothing counts as shown."""
-        reach = 2 * self.look.cell_px
-        y, x, high, wide = top + height / 2, left + width / 2, height / 2 + reach, width / 2 + reach
-        boxes = (
-            (top - reach, left - reach, height + 2 * reach, wide),
-            (top - reach, x, height + 2 * reach, wide),
-            (top - reach, left - reach, high, width + 2 * reach),
-            (y, left - reach, high, width + 2 * reach),
-        )
-        total = np.sum(rendered**2)
+    def strips(self, seen: np.ndarray, rendered: np.ndarray) -> np.ndarray:
+        """How strongly quarters of a rendering show in the window: four level strips, then four upright ones.
+
+        The outer strips are what half a part lacks. A strip that holds next to nothing counts as shown.
+        """
+        planes = (3, self.row_cells.stop - self.row_cells.start, self.col_cells.stop - self.col_cells.start)
+        energy, shown = (rendered**2).reshape(planes), (seen * rendered).reshape(planes)
         shares = []
-        for box in boxes:
-            part = self.box(*box)
-            energy = np.sum(rendered[part] ** 2)
-            shares.append(np.sum(seen[part] * rendered[part]) / energy if energy > 0.03 * total else 1.0)
+        for others in ((0, 2), (0, 1)):
+            line, line_shown = energy.sum(others), shown.sum(others)
+            inked = np.flatnonzero(line > 0.1 * line.max())
+            bounds = np.round(np.linspace(inked[0], inked[-1] + 1, 5)).astype(int)
+            for start, stop in pairwise(bounds):
+                part = line[start:stop].sum()
+                shares.append(line_shown[start:stop].sum() / part if part > _LEAST_STRIP * line.sum() else 1.0)
         return np.array(shares)
 
 
@@ -128,12 +131,11 @@ class IconBank:
         kind, spot = np.unravel_index(np.argmin(error), error.shape)
         energy = self._energy[kind, spot]
         others = np.delete(error, kind, axis=0)
-        px, top, left = self._spots[spot]
         return Match(
             self._kinds[kind],
             float((error[kind, spot] - seen.size * noise**2) / energy),
             float((others.min() - error[kind, spot]) / energy),
-            self._window.halves(seen, self._rendered[kind, spot], top, left, px, px),
+            self._window.strips(seen, self._rendered[kind, spot]),
         )
 
     def _render(self, kind: str) -> np.ndarray:
@@ -148,17 +150,32 @@ class IconBank:
 
 @dataclass(frozen=True)
 class _Levels:
-    """Renderings of several levels at one place, and what counts there (`weight`, flat)."""
+    """Renderings of several levels at one place (N, flat), and which cells are bar and which are text (0 or 1, flat)."""
 
-    weight: np.ndarray
     rendered: np.ndarray
+    bar: np.ndarray
+    text: np.ndarray
 
     @property
-    def energy(self) -> np.ndarray:
-        return self.rendered**2 @ self.weight
+    def weight(self) -> np.ndarray:
+        return self.bar + np.float32(_TEXT_WEIGHT) * self.text
 
-    def errors(self, seen: np.ndarray) -> np.ndarray:
-        return self.weight @ seen**2 - 2 * self.rendered @ (self.weight * seen) + self.energy
+    def text_alone(self) -> _Levels:
+        """The same without the bar, and with nothing else in the window."""
+        return _Levels(self.rendered * self.text, np.ones_like(self.bar), np.zeros_like(self.text))
+
+    def compare(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Error and energy, a level each. The whole part may be a little paler than rendered, as noise makes it."""
+        weight = self.weight
+        shown = self.rendered @ (weight * seen)
+        energy = self.rendered**2 @ weight
+        strength = np.clip(shown / energy, *_STRENGTH)
+        return weight @ seen**2 - 2 * strength * shown + strength**2 * energy, energy
+
+    def residual(self, seen: np.ndarray) -> float:
+        """Of the best level: 0 = equal, 1 = nothing there."""
+        errors, energy = self.compare(seen)
+        return float((errors / energy).min())
 
 
 class BatteryBank:
@@ -169,30 +186,35 @@ class BatteryBank:
         self._jitter = jitter
         width, height = window.shape.block_px
         self._spots = window.spots(height, width, jitter)
-        coarse = [self._render(spot, range(0, 101, _STEP_POINTS)) for spot in self._spots]
-        self._weights = np.stack([levels.weight for levels in coarse])
-        self._weighted = np.stack([levels.rendered * levels.weight for levels in coarse])
-        self._energy = np.stack([levels.energy for levels in coarse])
+        self._coarse = [self._render(spot, range(0, 101, _STEP_POINTS)) for spot in self._spots]
+        weights = [levels.weight for levels in self._coarse]
+        # All places at once: |a - b|^2 = |a|^2 - 2ab + |b|^2, weighted.
+        self._weights = np.stack(weights)
+        self._weighted = np.stack([levels.rendered * weight for levels, weight in zip(self._coarse, weights, strict=True)])
+        self._energy = np.stack([levels.rendered**2 @ weight for levels, weight in zip(self._coarse, weights, strict=True)])
         self._all_levels = lru_cache(maxsize=48)(lambda spot: self._render(spot, range(101)))
 
     def best(self, seen: np.ndarray, noise: float) -> Match:
         """The best place and level for a window's view; `margin` compares with levels 8 points away."""
         errors = (self._weights @ seen**2)[:, None] - 2 * self._weighted @ seen + self._energy
         place = int(np.argmin((errors / self._energy).min(1)))
-        spot = self._refined(self._spots[place], seen)
-        levels = self._all_levels(spot)
-        error = levels.errors(seen)
-        level = int(np.argmin(error))
-        energy = levels.energy[level]
+        levels = self._all_levels(self._refined(self._spots[place], seen))
+        errors, energy = levels.compare(seen)
+        level = int(np.argmin(errors))
         far = np.abs(np.arange(101) - level) >= 8
-        top, left = self._bar(spot)
-        height, width = self._window.shape.bar_px[::-1]
         return Match(
             level,
-            float((error[level] - levels.weight.sum() * noise**2) / energy),
-            float((error[far].min() - error[level]) / energy),
-            self._window.halves(seen, levels.rendered[level], top, left, height, width),
+            float((errors[level] - levels.weight.sum() * noise**2) / energy[level]),
+            float((errors[far].min() - errors[level]) / energy[level]),
+            self._window.strips(seen * levels.bar, levels.rendered[level] * levels.bar),
         )
+
+    def text_residual(self, seen: np.ndarray) -> float:
+        """How little the window looks like a percentage without a bar; infinite where none is drawn."""
+        if not self._window.shape.font_px:
+            return np.inf
+        place = min(range(len(self._spots)), key=lambda i: self._coarse[i].text_alone().residual(seen))
+        return self._all_levels(self._spots[place]).text_alone().residual(seen)
 
     def _refined(self, spot: tuple[int, int], seen: np.ndarray) -> tuple[int, int]:
         """The best place to a pixel, where the bank's places are further apart: first along x, then along y."""
@@ -201,16 +223,8 @@ class BatteryBank:
             return spot
         for axis in (1, 0):
             near = [tuple(s + d * (i == axis) for i, s in enumerate(spot)) for d in range(1 - step, step)]
-            spot = min(near, key=lambda place: self._residual(place, seen))
+            spot = min(near, key=lambda place: self._all_levels(place).residual(seen))
         return spot
-
-    def _residual(self, spot: tuple[int, int], seen: np.ndarray) -> float:
-        levels = self._all_levels(spot)
-        return float((levels.errors(seen) / levels.energy).min())
-
-    def _bar(self, spot: tuple[int, int]) -> tuple[int, int]:
-        font = self._window.shape.font_px
-        return (spot[0] + font + 1 if font and self._window.bottom else spot[0]), spot[1]
 
     def _render(self, spot: tuple[int, int], levels: range) -> _Levels:
         window, shape = self._window, self._window.shape
@@ -218,8 +232,8 @@ class BatteryBank:
         margin, reach = 2 * window.look.cell_px, window.look.cell_px
         for canvas, level in zip(framed, levels, strict=True):
             draw_battery(canvas, shape, level, spot[0] + margin, spot[1] + margin, text_above=window.bottom)
-        (top, left), (width, height) = self._bar(spot), shape.bar_px
-        bar = window.box(top - reach, left - reach, height + 2 * reach, width + shape.tip_px + 2 * reach)
-        block = window.box(spot[0] - reach, spot[1] - reach, shape.block_px[1] + 2 * reach, shape.block_px[0] + 2 * reach)
-        weight = np.where(bar, 1, np.where(block, _TEXT_WEIGHT, 0)).astype(np.float32)
-        return _Levels(weight, window.view(canvases))
+        (top, left), (width, height) = spot, shape.bar_px
+        bar_top = top + shape.font_px + 1 if shape.font_px and window.bottom else top
+        bar = window.box(bar_top - reach, left - reach, height + 2 * reach, width + shape.tip_px + 2 * reach)
+        block = window.box(top - reach, left - reach, shape.block_px[1] + 2 * reach, shape.block_px[0] + 2 * reach)
+        return _Levels(window.view(canvases), bar.astype(np.float32), (block & ~bar).astype(np.float32))

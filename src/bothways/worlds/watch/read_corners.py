@@ -1,7 +1,7 @@
 """Reads the four corners: which holds the icon, which the battery, what kind and how full.
 
 Each corner is compared with renderings of every hypothesis. A match is accepted when its normalised residual is small, no
-other kind fits nearly as well, and every half of the part is really there. What fits nothing is `odd`: it makes the
+other kind fits nearly as well, and every strip of the part is really there. What fits nothing is `odd`: it makes the
 attribute that it looks most like unreadable, because there might be two of them.
 """
 
@@ -19,11 +19,13 @@ from bothways.worlds.watch.read_disc import Disc, View
 from bothways.worlds.watch.scene import SHAPES
 
 # A residual is |picture - rendering|^2 / |rendering|^2, less what noise adds: 0 = the same, 1 = nothing there.
-_MOST_RESIDUAL = 0.35
+_MOST_RESIDUAL = 0.15
 # By how much the best other kind must be worse.
 _LEAST_MARGIN = 0.15
-# How strongly each half of the part must show (1 = as rendered): one painted over shows 0.
-_HALF_RANGE = (0.5, 1.6)
+# How strongly each strip of the part must show (1 = as rendered): one painted over shows 0.
+_STRIP_RANGE = (0.5, 1.8)
+# Half an icon is about as unlike a battery as a whole icon; it is taken for an icon.
+_BATTERY_BIAS = 0.8
 # Below this share of the faintest icon's energy a corner is empty.
 _EMPTY_SHARE = 0.12
 
@@ -67,14 +69,14 @@ class CornerReader:
             return Found("empty")
         icon = self._icons[corner].best(seen, noise)
         battery = self._batteries[corner].best(seen, noise)
-        if battery.residual < icon.residual:
-            if battery.residual < _MOST_RESIDUAL and _whole(battery.halves):
-                return Found("battery", battery.value, 1 - max(0.0, battery.residual))
-            return Found("odd", "battery")
-        if icon.residual < _MOST_RESIDUAL and icon.margin > _LEAST_MARGIN and _whole(icon.halves):
+        if battery.residual < min(icon.residual, _MOST_RESIDUAL) and _whole(battery.strips):
+            return Found("battery", battery.value, 1 - max(0.0, battery.residual))
+        if icon.residual < _MOST_RESIDUAL and icon.margin > _LEAST_MARGIN and _whole(icon.strips):
             what = "shape" if icon.value in SHAPES else "icon"
             return Found(what, icon.value, (1 - max(0.0, icon.residual)) * min(1.0, icon.margin / (2 * _LEAST_MARGIN)))
-        return Found("odd", "icon")
+        like_battery = battery.residual < _BATTERY_BIAS * icon.residual
+        like_battery = like_battery or self._batteries[corner].text_residual(seen) < _MOST_RESIDUAL
+        return Found("odd", "battery" if like_battery else "icon")
 
 
 def without_pale(ink: np.ndarray) -> np.ndarray:
@@ -82,5 +84,5 @@ def without_pale(ink: np.ndarray) -> np.ndarray:
     return ink * np.clip((ink.max(0) - 0.2) / 0.1, 0, 1)
 
 
-def _whole(halves: np.ndarray) -> bool:
-    return bool(halves.min() >= _HALF_RANGE[0] and halves.max() <= _HALF_RANGE[1])
+def _whole(strips: np.ndarray) -> bool:
+    return bool(strips.min() >= _STRIP_RANGE[0] and strips.max() <= _STRIP_RANGE[1])

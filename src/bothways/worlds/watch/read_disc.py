@@ -128,5 +128,5 @@ def find_disc(look: View, ink: np.ndarray) -> Disc | None:
     pixels = ink[:, look.radius < look.shape.radius - 2 * look.cell_px]
     rgb = 1 - np.median(pixels, axis=1)
     # Clean pictures have no noise; a floor keeps ratios finite.
-    noise = 1.4826 * np.median(away[inner]) + 0.004
+    noise = 1.4826 * np.median(np.abs(cells - color[:, None, None])[:, inner]) + 0.004
     return Disc(rgb, 1 - color, ink, ink - ground[:, None, None], float(noise))

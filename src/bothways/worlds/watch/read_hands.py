@@ -19,11 +19,12 @@ from bothways.worlds.watch.render import MARKS, hand_colors, hand_mask
 
 _NUM_BEST = {"hour": 5, "minute": 7, "second": 5}
 _NUM_EXACT = 8
-# How much worse the picture must fit, as a share of what the hand visibly adds to it: without the hand, with the hand on
-# the next mark, with it further away.
+# How much worse the picture must fit, as a share of what the hand visibly adds to it: without the hand and the others as
+# they are, with the hand on the next mark, with anything else. The last must be below 0.3: that is what an hour hand differs
+# by from a minute hand in its place, where the minute hand is missing.
 _LEAST_AGAINST_ABSENT = 0.35
 _LEAST_AGAINST_NEXT = 0.04
-_LEAST_AGAINST_FAR = 0.2
+_LEAST_AGAINST_OTHER = 0.15
 # A hand that shows less than this share of itself is hidden behind others.
 _LEAST_VISIBLE = 0.08
 # Without the hand the fit must be worse by this many variances of a cell.
@@ -168,12 +169,12 @@ def _decide(fit: _Fit, hand: str, place: int, step: int, noise: float) -> HandRe
         return HandRead(None, 0.0)
     least = fit.errors[fit.best]
     visible, share = fit.visible(place)
-    worse = {"absent": np.inf, "next": np.inf, "far": np.inf}
-    for other, error in fit.errors.items():
-        if other[place] != mark:
-            kind = _kind(other[place], mark, hand, step)
+    worse = {"absent": np.inf, "next": np.inf, "other": np.inf}
+    for combination, error in fit.errors.items():
+        if combination[place] != mark:
+            kind = "absent" if combination == fit.swapped(place, None) else _kind(combination[place], mark, hand, step)
             worse[kind] = min(worse[kind], (error - least) / visible)
-    wanted = {"absent": _LEAST_AGAINST_ABSENT, "next": _LEAST_AGAINST_NEXT, "far": _LEAST_AGAINST_FAR}
+    wanted = {"absent": _LEAST_AGAINST_ABSENT, "next": _LEAST_AGAINST_NEXT, "other": _LEAST_AGAINST_OTHER}
     certainty = min(worse[kind] / wanted[kind] for kind in wanted)
     readable = certainty >= 1 and share >= _LEAST_VISIBLE and worse["absent"] * visible >= _LEAST_OVER_NOISE * noise**2
     # At the threshold it is as likely as not; twice over it is as good as certain.
@@ -182,7 +183,5 @@ def _decide(fit: _Fit, hand: str, place: int, step: int, noise: float) -> HandRe
 
 
 def _kind(other: int | None, mark: int, hand: str, step: int) -> str:
-    if other is None:
-        return "absent"
-    apart = (other - mark) % MARKS[hand]
-    return "next" if min(apart, MARKS[hand] - apart) <= step and hand != "hour" else "far"
+    apart = (other - mark) % MARKS[hand] if other is not None else step + 1
+    return "next" if min(apart, MARKS[hand] - apart) <= step and hand != "hour" else "other"
