@@ -13,6 +13,7 @@ from studies import ARMS, fake_run, small_recipe, small_study
 from bothways.core.errors import ConfigError
 from bothways.study.ledger import ArmLedger, Ledger
 from bothways.study.plan import plan
+from bothways.study.plots import signed
 from bothways.study.report import write_report
 
 BETTER, WORSE = {"hour": 0.7, "minute": 0.5, "weather": 0.95}, {"hour": 0.55, "minute": 0.35, "weather": 0.95}
@@ -90,7 +91,7 @@ def test_question_fixed_things_costs_and_declared_differences_are_told(page):
         "data.sources.watch/vqa.samples_per_step",
         "seconds: encode",
         "11.0 once for all arms",
-        "1.8·10^13",
+        "1.8 × 10¹³",
         "bothways quickstart",
     ):
         assert told in text, told
@@ -101,7 +102,7 @@ def test_the_numbers_of_the_page_are_those_of_the_json(page):
     for arm in ("understanding", "unified"):
         assert f"{values['scores'][arm]['reading/hour/accuracy']['value']:.3f}" in text
     difference = next(d for d in values["differences"]["reading"] if d["measure"] == "reading/hands/skill")
-    assert text.count(f"{difference['value']:+.3f}") >= 2
+    assert text.count(signed(difference["value"])) >= 2
     assert values["ledger"]["flops"]["unified"] == 6.0 * 1_000_000 * 3_000_000
 
 

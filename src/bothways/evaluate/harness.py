@@ -38,9 +38,10 @@ def answer(
     """Writes exam.json, answers.jsonl and images/ into `out_dir`; returns seconds by kind of work.
 
     Beside every drawing the learned tokenizer rebuilds the true picture: what the reader gets from that is the ceiling.
-    Seconds: `answer` (texts), `likelihood`, `draw`, `rebuild`. `how` and `how_to_draw` are `generate.engine.How` for texts
-    and pictures (default: greedy texts; pictures as `how`). `generate=False` takes likelihoods alone, for learning curves.
-    `fill` and `rebuild` replace the engine and the model's own tokenizer (tests do). Raises: RunError when the disk refuses.
+    Seconds: `evaluate` (texts and likelihoods) and `draw` (pictures and reconstructions), as a study's ledger has them.
+    `how` and `how_to_draw` are `How` for texts and pictures (default: greedy texts; pictures as `how`). `generate=False`
+    takes likelihoods alone, for learning curves. `fill` and `rebuild` replace the engine and the model's own tokenizer.
+    Raises: RunError when the disk refuses.
     """
     clock = Clock()
     how = how if how is not None or not generate else _default_how()
@@ -71,7 +72,7 @@ def _texts(model: Any, items: Sequence[ExamItem], how: Any, fill: Fill | None, b
     asked = [item for item in items if item.kind in ("question", "caption")]
     if not asked:
         return {}
-    with clock("answer"):
+    with clock("evaluate"):
         filled = (fill or _engine())(model, [item.sample.prompt() for item in asked], how, batch_size=batch_size)
     return {item.id: text_of(sample, learned=True) or "" for item, sample in zip(asked, filled, strict=True)}
 
@@ -94,7 +95,7 @@ def _images(
         with clock("draw"):
             filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
             pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
-    with clock("rebuild"):
+    with clock("draw"):
         pictures |= _rebuilt(drawings, rebuild or _rebuild_with(model.learned), size_px, batch_size)
     paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
     for name, pixels in pictures.items():
@@ -119,7 +120,7 @@ def _rebuilt_id(item: ExamItem) -> str:
 def _likelihoods(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock) -> dict[str, tuple[float, int]]:
     """Item id -> nats and tokens of its reference; a drawing's are those of the true picture."""
     found: dict[str, tuple[float, int]] = {}
-    with clock("likelihood"):
+    with clock("evaluate"):
         for start in range(0, len(items), 4 * batch_size):
             some = items[start : start + 4 * batch_size]
             for item, likelihood in zip(some, model.nll([item.sample for item in some]), strict=True):

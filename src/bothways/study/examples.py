@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +61,7 @@ def requests(found: Gathered, colours: dict[str, str], num: int = 8) -> list[Req
     for line in list(first.values())[:num]:
         rebuilt = next((one for one in held[arms[0]] if one.kind == "reconstruction" and one.picture == line.picture), None)
         pictures = [Drawn("real", "", _png(picture_of(world, line.picture).pixels(found.exams[arms[0]].size_px)), ())]
-        pictures += [_drawn(found, arms[0], rebuilt, line, "rebuilt by the tokenizer", "", world)] if rebuilt else []
+        pictures += [_drawn(found, arms[0], rebuilt, line, "as the tokenizer has it", "", world)] if rebuilt else []
         for arm in arms:
             same = next((one for one in held[arm] if one.id == line.id and one.image), None)
             pictures += [_drawn(found, arm, same, line, arm, colours[arm], world)] if same else []
@@ -70,17 +70,18 @@ def requests(found: Gathered, colours: dict[str, str], num: int = 8) -> list[Req
 
 
 def answers(found: Gathered, colours: dict[str, str], right: bool, num: int = 8) -> list[Answered]:
-    """Questions that the last reading arm (the treatment) answered right, or wrong: the first of each attribute."""
+    """Questions that the last reading arm (the treatment) answered right, or wrong: the first of each attribute.
+
+    Where it can be, each about another picture.
+    """
     arms = found.reading_arms()
     if not arms:
         return []
     exam = found.exams[arms[-1]]
     world = world_of(exam)
     held = {arm: {line.id: line for line in _first_run(found, arm)} for arm in arms}
-    seen: dict[str, Line] = {}
-    for line in held[arms[-1]].values():
-        if line.kind == "question" and line.answer is not None and _is_right(world, exam, line) == right:
-            seen.setdefault(str(line.attribute), line)
+    asked = [line for line in held[arms[-1]].values() if line.kind == "question" and line.answer is not None]
+    seen = _one_of_each(line for line in asked if _is_right(world, exam, line) == right)
     return [
         Answered(
             image=_png(picture_of(world, line.picture).pixels(exam.size_px)),
@@ -91,6 +92,19 @@ def answers(found: Gathered, colours: dict[str, str], right: bool, num: int = 8)
         )
         for attribute, line in list(seen.items())[:num]
     ]
+
+
+def _one_of_each(lines: Iterable[Line]) -> dict[str, Line]:
+    """Attribute -> its first line about a picture that no other attribute has taken, else its first line."""
+    first: dict[str, Line] = {}
+    fresh: dict[str, Line] = {}
+    taken: set[str] = set()
+    for line in lines:
+        first.setdefault(str(line.attribute), line)
+        if line.attribute not in fresh and line.picture not in taken:
+            fresh[str(line.attribute)] = line
+            taken.add(line.picture)
+    return first | fresh
 
 
 def _said(world: AbstractWorld, exam: Any, arm: str, colour: str, line: Line) -> tuple[str, str, str, bool]:

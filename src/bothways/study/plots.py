@@ -46,7 +46,7 @@ class Mark:
 
 def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: str, what: str) -> str:
     """Differences with intervals around zero. `left` and `right` say what lies on either side."""
-    width, row_px, top, names_px, numbers_px = 760, 27, 34, 190, 170
+    width, row_px, top, names_px, numbers_px = 940, 25, 34, 190, 220
     height = top + row_px * len(rows) + 30
     reach = _reach([end for row in rows for end in (row.value, row.low, row.high, minimum_effect) if end is not None])
     span = width - names_px - numbers_px
@@ -60,7 +60,7 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
     ]
     for tick in _ticks(-reach, reach):
         parts.append(_line(x(tick), top - 6, x(tick), height - 26, "zero" if abs(tick) < 1e-9 else "grid"))
-        parts.append(_text(x(tick), height - 10, f"{tick:+g}" if tick else "0", "tick", "middle"))
+        parts.append(_text(x(tick), height - 10, f"{tick:+g}".replace("-", "−") if tick else "0", "tick", "middle"))
     parts += [_text(x(0) - 10, 14, f"← {left}", "side", "end"), _text(x(0) + 10, 14, f"{right} →", "side", "start")]
     for number, row in enumerate(rows):
         y = top + row_px * number + row_px / 2
@@ -70,18 +70,20 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
         parts.append(
             f'<circle class="dot {row.kind}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="{5.5 if row.kind == "primary" else 4}"/>'
         )
-        interval = "" if row.low is None else f"  [{_signed(row.low)}, {_signed(row.high or 0.0)}]"
-        parts.append(_text(width - numbers_px + 16, y + 4, f"{_signed(row.value)}{interval}", f"number {row.kind}", "start"))
+        interval = "" if row.low is None else f"  [{signed(row.low)}, {signed(row.high or 0.0)}]"
+        parts.append(_text(width - numbers_px + 16, y + 4, f"{signed(row.value)}{interval}", f"number {row.kind}", "start"))
     return "".join([*parts, "</svg>"])
 
 
-def curves(title: str, series: Sequence[Series], *, chance: float | None, unit: str, floor: float | None = None) -> str:
-    """Lines over training steps (logarithmic), with error bars at the points. `floor`: lowest value on the axis at most."""
+def curves(
+    title: str, series: Sequence[Series], *, chance: float | None, unit: str, span: tuple[float, float] | None = None
+) -> str:
+    """Lines over training steps (logarithmic), with error bars. `span`: ends of the vertical axis, clipped beyond."""
     width, height, left, right, top, bottom = 340, 210, 44, 14, 30, 34
     points = [point for one in series for point in one.points]
     steps = [point[0] for point in points]
     ends = [end for point in points for end in point[1:] if end is not None] + ([chance] if chance is not None else [])
-    low, high = _range(ends, floor)
+    low, high = span or _range(ends)
     first, last = math.log(min(steps)), math.log(max(max(steps), min(steps) + 1))
 
     def x(step: float) -> float:
@@ -117,7 +119,7 @@ def curves(title: str, series: Sequence[Series], *, chance: float | None, unit: 
 
 def bullet(marks: Sequence[Mark], chance: float | None, ceiling: float | None) -> str:
     """A share between 0 and 1: the room between chance and ceiling as a band, each arm as a dot with its interval."""
-    width, row_px = 190, 9
+    width, row_px = 150, 9
     height = row_px * max(1, len(marks)) + 8
 
     def x(value: float) -> float:
@@ -162,9 +164,8 @@ def _reach(values: Sequence[float]) -> float:
     return max(0.02, 1.08 * max(abs(value) for value in values))
 
 
-def _range(values: Sequence[float], floor: float | None) -> tuple[float, float]:
+def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    low = low if floor is None else max(low, floor)
     pad = 0.06 * (high - low) or 0.1
     return low - pad, high + pad
 
@@ -186,9 +187,10 @@ def _spaced(steps: Sequence[float], x, least_px: float) -> list[float]:
     return kept
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}"
+def signed(value: float) -> str:
+    """+0.067, with a true minus sign."""
+    return f"{value:+.3f}".replace("-", "−")
 
 
 def _number(value: float) -> str:
-    return f"{value:g}"
+    return f"{value:g}".replace("-", "−")

@@ -12,8 +12,9 @@ from bothways.study.examples import answers, requests
 from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
 from bothways.study.plan import Plan
+from bothways.study.plots import signed
 from bothways.study.study import Study
-from bothways.study.tables import curve_plots, everything, forest_of, ledger_rows, score_groups
+from bothways.study.tables import curve_plots, everything, forest_of, ledger_rows, others, score_groups
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -45,6 +46,7 @@ def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) ->
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    pages.globals["signed"] = signed
     return pages.get_template("report.html").render(_context(found, ledger, plan, out_dir))
 
 
@@ -73,6 +75,7 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "requests": requests(found, colours),
         "right": answers(found, colours, right=True),
         "wrong": answers(found, colours, right=False),
+        "others": others(found),
         "everything": everything(found),
         "origins": [_origin(name, run, out_dir) for name, runs in found.runs.items() for run in runs],
     }

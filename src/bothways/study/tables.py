@@ -14,6 +14,7 @@ from bothways.study.plan import Plan
 from bothways.study.plots import ForestRow, Mark, Series, bullet, curves, forest
 from bothways.study.study import Comparison, Study
 
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 GROUPS = {
     "primary": "Primary level",
     "other": "Other attributes",
@@ -90,6 +91,8 @@ def _score_row(found: Gathered, kind: str, name: str, arms: Sequence[str], colou
     accuracy, skills = cells("accuracy"), cells("skill")
     extra = "degrees" if any(cells("degrees")) else "points"
     first = next(cell for cell in accuracy if cell is not None)
+    # An arm that draws nothing has no reconstructions of its own; the tokenizer, and with it the ceiling, is the same.
+    ceiling = next((cell.score.ceiling for cell in accuracy if cell is not None and cell.score.ceiling is not None), None)
     marks = [
         Mark(colours[arm], cell.value, cell.low, cell.high, f"{arm}: {cell.value:.3f}")
         for arm, cell in zip(arms, accuracy, strict=True)
@@ -100,7 +103,7 @@ def _score_row(found: Gathered, kind: str, name: str, arms: Sequence[str], colou
         is_level=name in found.exams[arms[0]].levels,
         n=first.score.n,
         chance=number(first.score.chance),
-        ceiling=number(first.score.ceiling),
+        ceiling=number(ceiling),
         accuracy=tuple(number(cell and cell.value) for cell in accuracy),
         accuracy_se=tuple(number(cell and cell.se, digits=3) for cell in accuracy),
         skill=tuple(number(cell and cell.value) for cell in skills),
@@ -108,7 +111,7 @@ def _score_row(found: Gathered, kind: str, name: str, arms: Sequence[str], colou
         extra=tuple(number(cell and cell.value, digits=1) if cell else "" for cell in cells(extra)),
         extra_unit={"degrees": "°", "points": " points"}[extra],
         unreadable=tuple(number(cell and cell.value) for cell in cells("unreadable")),
-        bullet=bullet(marks, first.score.chance, first.score.ceiling),
+        bullet=bullet(marks, first.score.chance, ceiling),
     )
 
 
@@ -128,17 +131,28 @@ class Everything:
 def everything(found: Gathered) -> list[Everything]:
     """Every measure of every arm, as it stands in scores.json."""
     names = sorted({name for cells in found.cells.values() for name in cells})
-    rows = []
-    for name in names:
-        cells = [found.cells[arm].get(name) for arm in found.runs]
-        first = next(cell for cell in cells if cell is not None)
-        values = tuple(number(c and c.value) + (f" ± {number(c.se, 3)}" if c and c.se is not None else "") for c in cells)
-        score = first.score
-        unit = score.unit + ("" if score.higher_is_better else " ↓")
-        rows.append(
-            Everything(name, unit, values, number(score.chance), number(score.random_guess), number(score.ceiling), score.n)
-        )
-    return rows
+    return [_full_row(found, name, name) for name in names]
+
+
+def others(found: Gathered) -> list[Everything]:
+    """Captions and likelihoods, which are neither reading nor drawing."""
+    told = {
+        "captions/all/f1": "captions: F1",
+        "nll/answers/nats": "nats per answer ↓",
+        "nll/captions/nats": "nats per caption ↓",
+        "nll/image_tokens/nats": "nats per picture, all image tokens ↓",
+        "nll/image_tokens/nats_per_token": "nats per image token ↓",
+    }
+    measured = {name for cells in found.cells.values() for name in cells}
+    return [_full_row(found, name, words) for name, words in told.items() if name in measured]
+
+
+def _full_row(found: Gathered, name: str, words: str) -> Everything:
+    cells = [found.cells[arm].get(name) for arm in found.runs]
+    score = next(cell for cell in cells if cell is not None).score
+    values = tuple(number(c and c.value) + (f" ± {number(c.se, 3)}" if c and c.se is not None else "") for c in cells)
+    unit = score.unit + ("" if score.higher_is_better else " ↓")
+    return Everything(words, unit, values, number(score.chance), number(score.random_guess), number(score.ceiling), score.n)
 
 
 def forest_of(found: Gathered, comparison: Comparison) -> str:
@@ -164,39 +178,65 @@ def _forest_row(name: str, difference: Difference, comparison: Comparison, group
     return ForestRow(name, difference.value, difference.low, difference.high, kind)
 
 
-def curve_plots(found: Gathered, colours: dict[str, str]) -> list[tuple[str, list[str]]]:
-    """Learning curves: skill of reading by attribute, then likelihoods; (title, plots) a row, empty without checkpoints."""
-    study = found.study
-    exam = next(iter(found.exams[arm] for arm in found.reading_arms()), None)
-    wanted: list[tuple[str, list[tuple[str, str, str, float | None]]]] = []
-    if exam is not None:
-        some = groups(study, exam, "reading", found.cells[found.reading_arms()[0]])
-        order = sorted(
-            (name for group in some for name in group.rows), key=lambda name: not _is_primary(study, f"reading/{name}/skill")
-        )
-        names = [name for name in order if f"reading/{name}/skill" in found.curves]
-        wanted.append(("Reading skill", [(label(n), f"reading/{n}/skill", "skill", 0.0) for n in names]))
-    nll = [
-        ("Answers", "nll/answers/nats", "nats an answer", None),
-        ("Captions", "nll/captions/nats", "nats a caption", None),
-        ("Image tokens", "nll/image_tokens/nats", "nats a picture", None),
+@dataclass(frozen=True)
+class CurveRow:
+    """Learning curves of one kind; `more` is folded away."""
+
+    title: str
+    plots: tuple[str, ...]
+    more: tuple[str, ...] = ()
+
+
+def curve_plots(found: Gathered, colours: dict[str, str]) -> list[CurveRow]:
+    """Skill of reading by attribute, then likelihoods; empty without exams at checkpoints."""
+    rows = [_skill_curves(found, colours), _nll_curves(found, colours)]
+    return [row for row in rows if row.plots]
+
+
+def _skill_curves(found: Gathered, colours: dict[str, str]) -> CurveRow:
+    """The primary level and its attributes first, then the means over the other levels and the weather."""
+    arms = found.reading_arms()
+    if not arms:
+        return CurveRow("", ())
+    by_group = groups(found.study, found.exams[arms[0]], "reading", found.cells[arms[0]])
+    ordered = sorted(
+        ((group.kind, name) for group in by_group for name in group.rows),
+        key=lambda pair: not _is_primary(found.study, f"reading/{pair[1]}/skill"),
+    )
+    shown, more = [], []
+    for kind, name in ordered:
+        if f"reading/{name}/skill" in found.curves:
+            lines = found.curves[f"reading/{name}/skill"]
+            first = kind == "primary" or name in ("two_facts", "weather", "corners")
+            # One axis for all, so that plots can be compared. Early models lie far below 0: they do not know the format yet.
+            (shown if first else more).append(_curve_plot(lines, label(name), "skill", 0.0, colours, span=(-0.25, 1.03)))
+    return CurveRow("Reading skill", tuple(shown), tuple(more))
+
+
+def _nll_curves(found: Gathered, colours: dict[str, str]) -> CurveRow:
+    names = {"answers": "answer", "captions": "caption", "image_tokens": "picture"}
+    plots = [
+        _curve_plot(found.curves[f"nll/{name}/nats"], label(name), f"nats per {unit}", None, colours)
+        for name, unit in names.items()
+        if f"nll/{name}/nats" in found.curves
     ]
-    wanted.append(("Held-out negative log-likelihood (lower is better)", [one for one in nll if one[1] in found.curves]))
-    return [
-        (title, [_curve_plot(found.curves[m], t, unit, chance, colours) for t, m, unit, chance in plots])
-        for title, plots in wanted
-        if plots
-    ]
+    return CurveRow("Held-out negative log-likelihood (lower is better)", tuple(plots))
 
 
 def _is_primary(study: Study, measure: str) -> bool:
     return any(c.primary == measure for c in study.comparisons)
 
 
-def _curve_plot(lines: Sequence[Curve], title: str, unit: str, chance: float | None, colours: dict[str, str]) -> str:
+def _curve_plot(
+    lines: Sequence[Curve],
+    title: str,
+    unit: str,
+    chance: float | None,
+    colours: dict[str, str],
+    span: tuple[float, float] | None = None,
+) -> str:
     series = [Series(curve.arm, colours[curve.arm], curve.points) for curve in lines]
-    # Early models lie far below 0 (they do not know the format yet); the rest would be squeezed into the top.
-    return curves(title, series, chance=chance, unit=unit, floor=-0.25 if unit == "skill" else None)
+    return curves(title, series, chance=chance, unit=unit, span=span)
 
 
 @dataclass(frozen=True)
@@ -244,7 +284,7 @@ def label(name: str) -> str:
 
 def number(value: float | None, digits: int = 3) -> str:
     """A number for a table, "–" where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def count(value: int | None) -> str:
@@ -256,4 +296,8 @@ def seconds(value: float | None) -> str:
 
 
 def flops(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}".replace("e+", "·10^").replace("^0", "^")
+    """2.6 × 10¹³"""
+    if value is None or value <= 0:
+        return "–"
+    power = math.floor(math.log10(value))
+    return f"{value / 10**power:.1f} × 10{str(power).translate(_SUPERSCRIPT)}"

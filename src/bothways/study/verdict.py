@@ -7,6 +7,7 @@ from typing import Literal
 from bothways.core.config import Config
 from bothways.evaluate.statistics import detectable, seeds_needed
 from bothways.study.compare import Difference
+from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
 
 Label = Literal["supported", "refuted", "undecided"]
@@ -81,11 +82,11 @@ def _seen(comparison: Comparison, difference: Difference) -> str:
         "unknown": "no interval can be given",
     }[direction_of(difference)]
     runs = "In this one pair of runs" if difference.num_seeds == 1 else f"Over {difference.num_seeds} paired seeds"
-    interval = "" if difference.low is None else f", 95 % interval {difference.low:+.3f} to {difference.high:+.3f}"
+    interval = "" if difference.low is None else f", 95 % interval {signed(difference.low)} to {signed(difference.high or 0.0)}"
     over = f" over {difference.num_pictures} pictures" if difference.num_seeds == 1 else ""
     return (
         f"{runs} {where}: {comparison.treatment} {difference.treatment:.3f}, {comparison.control} {difference.control:.3f}, "
-        f"difference {difference.value:+.3f}{interval}{over}."
+        f"difference {signed(difference.value)}{interval}{over}."
     )
 
 
@@ -109,7 +110,7 @@ def _open(study: Study, comparison: Comparison, difference: Difference) -> str:
                 if abs(difference.value) < 2 * sd
                 else "more than luck alone often gives"
             )
-            text += f", so {difference.value:+.3f} in one pair is {often}"
+            text += f", so {signed(difference.value)} in one pair is {often}"
         else:
             text += f", so {num} seeds would show a true difference of {detectable(sd, num):.2f} or more"
         text += f". To see one of {least:g} four times in five takes about {seeds_needed(least, sd)} paired seeds."
