@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import toy_training
 from bothways.core.disk import TEMPORARY
 from bothways.core.rundir import RunDir
-from bothways.train import checkpoint
+from bothways.model import checkpoint
 from bothways.train.config import TrainConfig
 from bothways.train.log import read_log
 from bothways.train.trainer import Fitted, Trainer

@@ -14,8 +14,9 @@ from torch import nn
 from bothways.core.disk import TEMPORARY
 from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
-from bothways.train import checkpoint
-from bothways.train.checkpoint import Progress, find, newest, open_checkpoint, prune, save_checkpoint
+from bothways.model import checkpoint
+from bothways.model.checkpoint import Progress, find, newest, open_checkpoint
+from bothways.train.checkpoint import prune, save_checkpoint
 from bothways.train.config import TrainConfig
 from bothways.train.optim import build_optimizer
 from toy_training import Toy, ToyStream, build

@@ -19,7 +19,7 @@ from torch import nn
 from bothways.core.errors import ConfigError, RunError, TrainingError
 from bothways.core.rundir import RunDir
 from bothways.core.tally import Tally
-from bothways.train import checkpoint
+from bothways.model import checkpoint
 from bothways.train.config import TrainConfig
 from bothways.train.interrupt import Interrupted
 from bothways.train.log import read_log

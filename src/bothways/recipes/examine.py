@@ -42,8 +42,8 @@ def examine(
 ) -> dict[str, float]:
     """Answers the recipe's exam into `run.answers_dir(name)` and marks all that the run has answered so far.
 
-    Returns seconds by kind of work: evaluate, draw, encode (rebuilding the true pictures), read (drawings, by the world's
-    reader). `generate=False`: the short exam of a checkpoint during training; it takes likelihoods alone and marks nothing.
+    Returns seconds by kind of work: evaluate, draw (reconstructions too), read (drawings, by the world's reader).
+    `generate=False`: the short exam of a checkpoint during training; it takes likelihoods alone and marks nothing.
     `reads`, `draws`: whether questions and captions, and whether drawings, are asked for. The model is left in eval mode.
     Raises: DataError when there is nothing to ask, RunError when the disk refuses.
     """
@@ -63,27 +63,14 @@ def examine(
             batch_size=recipe.exam.batch_size,
             fill=_watched(advance),
         )
-    return _by_kind(seconds, *_marked(run, generate))
+    return _with_marking(seconds, run) if generate else seconds
 
 
-def _marked(run: RunDir, wanted: bool) -> tuple[float, float]:
-    """Seconds of marking and of reading drawings."""
-    if not wanted:
-        return 0.0, 0.0
+def _with_marking(seconds: dict[str, float], run: RunDir) -> dict[str, float]:
     began = time.perf_counter()
     read_s = mark(run.path).read_s
-    return time.perf_counter() - began - read_s, read_s
-
-
-def _by_kind(seconds: dict[str, float], mark_s: float, read_s: float) -> dict[str, float]:
-    """The harness's and marker's seconds under the names that a study's ledger uses; what took no time is left out."""
-    found = {
-        "evaluate": seconds.get("answer", 0.0) + seconds.get("likelihood", 0.0) + mark_s,
-        "draw": seconds.get("draw", 0.0),
-        "encode": seconds.get("rebuild", 0.0),
-        "read": read_s,
-    }
-    return {kind: spent for kind, spent in found.items() if spent}
+    mark_s = time.perf_counter() - began - read_s
+    return seconds | {"evaluate": seconds.get("evaluate", 0.0) + mark_s, "read": read_s}
 
 
 def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, split: Split = "test") -> list[ExamItem]:

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from bothways.core.disk import read_json, remove_leftovers, write_json
+from bothways.model.checkpoint import Progress, name_of, newest
 from bothways.train import checkpoint
-from bothways.train.checkpoint import Progress
 from bothways.train.config import TrainConfig
 from bothways.train.interrupt import Interrupt, Interrupted
 from bothways.train.step import check_weights
@@ -42,12 +42,12 @@ class Keeper:
     @property
     def last_good(self) -> Path | None:
         """The newest checkpoint of this run; None before the first one."""
-        return self._folder / checkpoint.name_of(self._saved_step) if self._saved_step >= 0 else None
+        return self._folder / name_of(self._saved_step) if self._saved_step >= 0 else None
 
     def restore(self) -> Progress:
         """Loads the newest valid checkpoint, if there is one, and returns how far the run is."""
         remove_leftovers(self._folder)
-        found = checkpoint.newest(self._folder, self._say)
+        found = newest(self._folder, self._say)
         if found is None:
             return Progress()
         found.load_into(self._module)

@@ -22,7 +22,7 @@ from bothways.core.errors import ConfigError, TrainingError
 from bothways.core.randomness import seed_of
 from bothways.core.rundir import RunDir
 from bothways.core.tally import Tally
-from bothways.train.checkpoint import Progress
+from bothways.model.checkpoint import Progress
 from bothways.train.config import TrainConfig
 from bothways.train.keeper import Keeper
 from bothways.train.log import TrainLog
