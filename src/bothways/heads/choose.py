@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,10 +29,11 @@ class How:
     max_text_tokens: int = 64
 
     def __post_init__(self):
-        if self.temperature < 0 or self.top_k < 0 or self.guidance < 0 or self.max_text_tokens < 1:
+        sane = all(math.isfinite(value) and value >= 0 for value in (self.temperature, self.top_k, self.guidance))
+        if not sane or self.max_text_tokens < 1:
             raise ConfigError(
                 f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
-                f"{self.max_text_tokens}; the first three must not be negative and the last at least 1."
+                f"{self.max_text_tokens}; the first three must be finite and not negative, the last at least 1."
             )
 
 

@@ -3,7 +3,7 @@
     config.yaml              `model` describes the parts
     parts/wording/           the text tokenizer
     parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent)
-    checkpoints/step-N/      the trained weights (written by the trainer)
+    checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import shutil
 from pathlib import Path
 
 from bothways.core.disk import writing
+from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
 from bothways.layout.wording import Wording, load_wording
+from bothways.model import checkpoint
 from bothways.model.config import ModelConfig
 from bothways.model.unified import Encodings, UnifiedModel
 
@@ -30,13 +32,31 @@ def keep_parts(run: RunDir, config: ModelConfig, wording: Wording) -> None:
                 shutil.copyfile(weights, parts / f"{side}.safetensors")
 
 
+def load(run: RunDir, step: int | None = None, encodings: Encodings | None = None) -> tuple[UnifiedModel, int]:
+    """The trained model of a run in eval mode, and the step it comes from: `step`, or the newest valid checkpoint.
+
+    Raises: RunError when the run holds no model, or no such checkpoint; ConfigError when a part is missing.
+    """
+    found = checkpoint.find(run, step)
+    model = rebuild(run, encodings)
+    found.load_into(model)
+    return model.eval(), found.progress.step
+
+
 def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
     """The run's model with its parts, untrained. Raises: ConfigError or RunError where a part is missing."""
-    config = _with_kept_weights(ModelConfig.parse(run.config()["model"], where=f"{run.config_path}: model"), run.path / "parts")
+    values = run.config()
+    if values.get("kind") == "tokenizer":
+        raise RunError(f"The run {run.path} holds a visual tokenizer and no model; give the folder of a `bothways train`.")
+    if not isinstance(values.get("model"), dict):
+        raise RunError(f"{run.config_path} describes no model (it has the keys {', '.join(values)}); is this a bothways run?")
+    config = _with_kept_weights(ModelConfig.parse(values["model"], where=f"{run.config_path}: model"), run.path / "parts")
     kept = run.path / "parts" / "wording"
     return UnifiedModel(config, load_wording(kept if kept.is_dir() else config.text), encodings)
 
 
 def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
-    kept = {f"{side}.weights": str(parts / f"{side}.safetensors") for side in ("given", "learned")}
-    return config.with_changes({key: path for key, path in kept.items() if Path(path).exists()})
+    # One tokenizer for both sides stays one: `learned` looks where `given` does.
+    homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
+    kept = {f"{side}.weights": parts / f"{home}.safetensors" for side, home in homes.items()}
+    return config.with_changes({key: str(path) for key, path in kept.items() if path.exists()})

@@ -1,0 +1,110 @@
+"""`Model`: a trained run to ask, to have a picture described, and to have one drawn. What `bothways.load` returns.
+
+Every method is a prompt: a `Sample` whose learned segments are empty, handed to the engine, which returns it filled. So
+equal inputs give equal outputs, byte for byte, on one machine and thread count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from bothways.core.errors import DataError
+from bothways.core.rundir import RunDir
+from bothways.core.sample import Image, Sample, Text
+from bothways.data.pixels import picture_from
+from bothways.generate.engine import fill
+from bothways.heads.choose import How
+from bothways.model.store import load as load_weights
+from bothways.model.unified import UnifiedModel
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PilImage
+
+CAPTION_PROMPT = "describe the picture."
+
+
+def load(path: Path | str, step: int | None = None) -> Model:
+    """The model that was trained in the run folder `path`: its newest valid checkpoint, or that of `step`.
+
+    Raises: RunError when there is no run, no such checkpoint or no model; ConfigError when a part of the model is missing.
+    """
+    run = RunDir.open(path)
+    unified, found = load_weights(run, step)
+    exam = run.config().get("exam") or {}
+    how = How(temperature=exam.get("temperature", 0.0), guidance=exam.get("guidance", 1.0))
+    return Model(unified, run.path, found, how)
+
+
+class Model:
+    """A trained unified model. An `image` is a path, a Pillow image or a uint8 array (height, width, 3); it is scaled to the
+    square that the model reads."""
+
+    def __init__(self, unified: UnifiedModel, path: Path, step: int, how_to_draw: How = How()):
+        """`how_to_draw`: temperature and guidance of drawings where `draw` gets none."""
+        self.unified, self.path, self.step, self.how_to_draw = unified, path, step, how_to_draw
+
+    def __repr__(self) -> str:
+        return f"<bothways model {self.path} at step {self.step}>"
+
+    @property
+    def size_px(self) -> int:
+        """Side of the pictures that it draws, pixels."""
+        return self.unified.learned.spec.size_px
+
+    def answer(self, image: Any, question: str) -> str:
+        """The likeliest answer to a question about an image. Raises: DataError for an unusable image or question."""
+        given = Image(picture_from(image)), Text(_said(question, "question"))
+        return _text(self.generate(Sample("answer", (*given, Text(None, learn=True)))))
+
+    def caption(self, image: Any, prompt: str = CAPTION_PROMPT) -> str:
+        """What the image shows, in words. Raises: DataError for an unusable image."""
+        return self.answer(image, prompt)
+
+    def draw(
+        self,
+        prompt: str,
+        seed: int = 0,
+        guidance: float | None = None,
+        temperature: float | None = None,
+        top_k: int = 0,
+    ) -> PilImage:
+        """A picture of what the prompt says, as an RGB Pillow image of `size_px`.
+
+        `seed` names the draws and changes nothing at temperature 0. `guidance` above 1 pulls towards the prompt. None: as in
+        the run's own exam. Raises: DataError for a prompt that is empty or too long, ConfigError for values out of range.
+        """
+        from PIL import Image as Pil
+
+        asked = {"guidance": guidance, "temperature": temperature}
+        chosen = {name: value for name, value in asked.items() if value is not None}
+        how = replace(self.how_to_draw, seed=seed, top_k=top_k, **chosen)
+        sample = self.generate(Sample("draw", (Text(_said(prompt, "prompt")), Image(None, learn=True))), how)
+        return Pil.fromarray(sample.segments[-1].content.pixels(self.size_px))
+
+    @overload
+    def generate(self, samples: Sample, how: How = ..., batch_size: int = ...) -> Sample: ...
+
+    @overload
+    def generate(self, samples: Sequence[Sample], how: How = ..., batch_size: int = ...) -> list[Sample]: ...
+
+    def generate(self, samples, how=How(), batch_size=64):
+        """The sample, or samples, with every empty learned segment filled: texts as str, images as `ArrayPicture`.
+
+        `batch_size`: samples generated at once; it changes no result. Raises: DataError when one exceeds the context.
+        """
+        if isinstance(samples, Sample):
+            return fill(self.unified, [samples], how)[0]
+        return fill(self.unified, list(samples), how, batch_size)
+
+
+def _said(text: str, what: str) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise DataError(f"The {what} is empty; say in words what you want.")
+    return text
+
+
+def _text(sample: Sample) -> str:
+    return sample.segments[-1].content.strip()
