@@ -119,7 +119,7 @@ def curves(
 
 def bullet(marks: Sequence[Mark], chance: float | None, ceiling: float | None) -> str:
     """A share between 0 and 1: the room between chance and ceiling as a band, each arm as a dot with its interval."""
-    width, row_px = 150, 9
+    width, row_px = 130, 9
     height = row_px * max(1, len(marks)) + 8
 
     def x(value: float) -> float:

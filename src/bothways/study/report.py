@@ -13,7 +13,7 @@ from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
 from bothways.study.plan import Plan
 from bothways.study.plots import signed
-from bothways.study.study import Study
+from bothways.study.study import Comparison, Study
 from bothways.study.tables import curve_plots, everything, forest_of, ledger_rows, others, score_groups
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -60,6 +60,7 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "num_seeds": found.num_seeds,
         "colours": colours,
         "comparisons": {c.name: c for c in study.comparisons},
+        "primary": {c.name: _in_words(found, c) for c in study.comparisons},
         "verdicts": found.verdicts,
         "differences": plan.differences if plan else (),
         "ledger": ledger_rows(study, ledger, plan),
@@ -79,6 +80,13 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "everything": everything(found),
         "origins": [_origin(name, run, out_dir) for name, runs in found.runs.items() for run in runs],
     }
+
+
+def _in_words(found: Gathered, comparison: Comparison) -> str:
+    """reading/hands/skill -> "reading skill, hands (hour, minute)"."""
+    kind, level, what = comparison.primary.split("/")
+    members = found.exams[comparison.treatment].levels.get(level, ())
+    return f"{kind} {what}, {level.replace('_', ' ')}" + (f" ({', '.join(members)})" if members else "")
 
 
 def _num_pictures(found: Gathered, arms: Sequence[str], kind: str) -> int:

@@ -41,6 +41,9 @@ def groups(study: Study, exam: Exam, kind: str, cells: dict[str, Cell]) -> list[
     primary = [one for level in primary_level for one in (*exam.levels.get(level, ()), level)]
     two_facts = [*exam.levels.get("two_facts", ()), "two_facts"]
     gates = [*(n for n in study.gates if n in names), "gate", "gate_full"]
+    if all(f"{kind}/{name}/accuracy" in cells for name in ("gate", "gate_full")):
+        whole, full = (cells[f"{kind}/{name}/accuracy"].score.n for name in ("gate", "gate_full"))
+        names = [name for name in names if name != "gate" or whole != full]  # every request names all: one row says it
     taken = {*primary, *two_facts, *gates}
     members = {
         "primary": primary,
@@ -109,8 +112,8 @@ def _score_row(found: Gathered, kind: str, name: str, arms: Sequence[str], colou
         skill=tuple(number(cell and cell.value) for cell in skills),
         skill_se=tuple(number(cell and cell.se, digits=3) for cell in skills),
         extra=tuple(number(cell and cell.value, digits=1) if cell else "" for cell in cells(extra)),
-        extra_unit={"degrees": "°", "points": " points"}[extra],
-        unreadable=tuple(number(cell and cell.value) for cell in cells("unreadable")),
+        extra_unit={"degrees": "°", "points": " pp"}[extra],
+        unreadable=tuple(number(cell and cell.value, digits=2) for cell in cells("unreadable")),
         bullet=bullet(marks, first.score.chance, ceiling),
     )
 
