@@ -1,9 +1,25 @@
-"""Options of the whole suite."""
+"""Options of the whole suite. It must be imported before `bothways` is, which pytest sees to."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+import jaxtyping
 import pytest
 from hypothesis import settings
+
+# Shapes and dtypes in signatures are checked wherever tensors change hands. Configs are left out: pydantic checks them, and
+# the types of parts in their signatures are imported only when a part is built.
+SOURCE = Path(__file__).parent.parent / "src"
+CHECKED = [
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for room in ("vision", "backbones", "heads", "model", "generate")
+    for path in sorted((SOURCE / "bothways" / room).glob("*.py"))
+    if path.name not in ("__init__.py", "config.py", "configs.py")
+]
+assert not set(CHECKED) & set(sys.modules), "bothways was imported before the shape checks were installed"
+jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 # The same examples on every machine, and no failure because a machine is busy.
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -17,3 +33,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture
 def regenerate(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--regenerate")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Sums in the same order on every machine, and workers that do not fight for cores."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)

@@ -12,13 +12,23 @@ from torch import Tensor
 
 
 def matmul(
-    module: torch.nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, scaling: float, dropout: float = 0.0, **_: object
+    module: torch.nn.Module,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    scaling: float,
+    dropout: float = 0.0,
+    softcap: float | None = None,
+    **_: object,
 ) -> tuple[Tensor, None]:
     """Signature of transformers' attention functions; q, k, v are (B, heads, Q or K, head width), mask (B, 1, Q, K)."""
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
         k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
     scores = torch.matmul(q * scaling, k.transpose(2, 3))
+    if softcap is not None:  # Gemma 2
+        scores = softcap * torch.tanh(scores / softcap)
     if mask is not None:
         scores = scores + mask
     read = torch.nn.functional.dropout(torch.softmax(scores, -1), dropout, module.training)
@@ -32,6 +42,6 @@ def register() -> None:
     AttentionInterface.register("matmul", matmul)
 
 
-def choose(dtype: torch.dtype, device: str) -> str:
-    """The path measured to be fastest for a compute dtype and device."""
-    return "matmul" if device == "cpu" and dtype == torch.bfloat16 else "sdpa"
+def choose(dtype: torch.dtype, device: str, has_sdpa: bool = True) -> str:
+    """The path measured to be fastest for a compute dtype and device, among those that the family has."""
+    return "matmul" if not has_sdpa or (device == "cpu" and dtype == torch.bfloat16) else "sdpa"

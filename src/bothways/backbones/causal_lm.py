@@ -16,6 +16,7 @@ from torch import Tensor
 from bothways.backbones import attention
 from bothways.backbones.backbone import AbstractBackbone, Reads
 from bothways.backbones.configs import CausalLMConfig
+from bothways.backbones.lean import LeanCache, fits
 from bothways.core.errors import ConfigError, unknown
 
 
@@ -27,6 +28,9 @@ class CausalLM(AbstractBackbone):
         attention.register()
         self.config = config
         self.lm = _build(config, vocab_size)
+        self._has_sdpa = self.lm._supports_sdpa
+        if config.attention == "sdpa" and not self._has_sdpa:
+            raise ConfigError(f"The family `{config.family}` has no sdpa attention; set model.backbone.attention to auto.")
         self.path = ""
 
     @property
@@ -39,9 +43,12 @@ class CausalLM(AbstractBackbone):
     def run(
         self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"], cache: Any = None
     ) -> Float[Tensor, "B Q D"]:
+        if isinstance(cache, LeanCache):
+            return cache.run(x, reads, positions)
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        self._take_path(attention.choose(dtype, device) if self.config.attention == "auto" else self.config.attention)
+        chosen = self.config.attention
+        self._take_path(attention.choose(dtype, device, self._has_sdpa) if chosen == "auto" else chosen)
         out = self.lm.model(
             inputs_embeds=x,
             attention_mask=reads.additive(dtype),
@@ -57,11 +64,18 @@ class CausalLM(AbstractBackbone):
             self.path = path
 
     def text_logits(self, hidden: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape V"]:
-        return self.lm.lm_head(hidden)
+        logits = self.lm.lm_head(hidden)
+        cap = getattr(self.lm.config, "final_logit_softcapping", None)
+        return logits if cap is None else cap * torch.tanh(logits / cap)
 
     def new_cache(self, num_rows: int, num_slots: int) -> Any:
         from transformers import DynamicCache
 
+        # An attention path that was asked for by name is transformers' own, and so is everything with gradients or autocast.
+        device = next(self.lm.parameters()).device.type
+        plain = not torch.is_grad_enabled() and not torch.is_autocast_enabled(device)
+        if plain and self.config.attention == "auto" and fits(self.lm):
+            return LeanCache(self.lm, num_rows, num_slots)
         return DynamicCache()
 
 
@@ -71,18 +85,42 @@ def _build(config: CausalLMConfig, vocab_size: int) -> torch.nn.Module:
     width, layers, heads = config.shape
     if config.family not in CONFIG_MAPPING:
         raise ConfigError(unknown("backbone family", config.family, list(CONFIG_MAPPING)))
-    values = CONFIG_MAPPING[config.family](
-        vocab_size=vocab_size,
-        hidden_size=width,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        num_key_value_heads=heads,
-        head_dim=width // heads,
-        intermediate_size=config.mlp_width,
-        max_position_embeddings=config.max_positions,
-        tie_word_embeddings=False,
-        pad_token_id=None,
-        bos_token_id=None,
-        eos_token_id=None,
-    )
-    return AutoModelForCausalLM.from_config(values)
+    try:
+        values = CONFIG_MAPPING[config.family](
+            vocab_size=vocab_size,
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=heads,
+            num_key_value_heads=heads,
+            head_dim=width // heads,
+            intermediate_size=config.mlp_width,
+            max_position_embeddings=config.max_positions,
+            tie_word_embeddings=False,
+            pad_token_id=None,
+            bos_token_id=None,
+            eos_token_id=None,
+        )
+        lm = AutoModelForCausalLM.from_config(values)
+    except (AttributeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"The family `{config.family}` cannot be a backbone ({reason}); {_TESTED}.") from None
+    _check_nothing_is_lost(lm, config.family)
+    return lm
+
+
+_TESTED = "tested families: llama, qwen2, qwen3, mistral, smollm3, gemma2, gemma3_text"
+# What a family may do to its logits or in its attention that neither `run` nor `text_logits` would repeat.
+_SCALES = ("logit_scale", "logits_scaling", "lm_head_multiplier", "mup_scale", "logits_multiplier")
+
+
+def _check_nothing_is_lost(lm: torch.nn.Module, family: str) -> None:
+    """Raises: ConfigError for a family whose forward pass is more than layers, a final norm and one linear head."""
+    scaled = [name for name in _SCALES if getattr(lm.config, name, None) not in (None, 1, 1.0)]
+    sinks = [name for name, _ in lm.named_parameters() if name.endswith("sinks")]
+    shaped = hasattr(lm, "model") and isinstance(getattr(lm, "lm_head", None), torch.nn.Linear)
+    if scaled or sinks or not shaped:
+        found = scaled or sinks or ["no `model` with a linear `lm_head`"]
+        raise ConfigError(
+            f"The family `{family}` cannot be a backbone yet, because part of it would be left out ({found[0]}); "
+            f"{_TESTED}."
+        )

@@ -1,8 +1,8 @@
 """Configs: frozen pydantic models, unknown keys refused with the nearest names, YAML on disk, dotted overrides.
 
 A field that holds a part (a tokenizer, a head, a world) is typed by the room's abstract config (`part`); its `kind` is
-looked up in the room's catalogue, so only the file of that kind is imported and no list of all parts exists. Arms of a study are made by merging dicts and validating again, because pydantic's
-`model_copy(update=...)` does not validate.
+looked up in the room's catalogue, so only the file of that kind is imported and no list of all parts exists. Arms of a
+study are made by merging dicts and validating again, because pydantic's `model_copy(update=...)` does not validate.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def part(base: type[Config], catalogue: Catalogue) -> Any:
         if not isinstance(value, dict):
             return value
         if "kind" not in value:
-            raise ConfigError(f"A {catalogue.what} needs a `kind`; found the keys {sorted(value)}. Known: {', '.join(catalogue)}.")
+            found, known = sorted(value), ", ".join(catalogue)
+            raise ConfigError(f"A {catalogue.what} needs a `kind`; found the keys {found}. Known: {known}.")
         return catalogue.load(value["kind"]).parse(value, where=f"{catalogue.what} {value['kind']}")
 
     return Annotated[SerializeAsAny[base], BeforeValidator(resolve)]

@@ -34,7 +34,10 @@ class MixtureStream:
         config: MixtureConfig,
         micro_batches: int = 1,
     ):
-        """`sources`: name -> (source, samples per step). `build(sample, drop, step)` lays a sample out; `attach` adds tokens."""
+        """`sources`: name -> (source, samples per step). `build(sample, drop, step)` lays out; `attach` adds tokens.
+
+        Raises: ConfigError when no source takes a sample.
+        """
         if not sources or not any(number for _, number in sources.values()):
             raise ConfigError("The mixture is empty: no source takes any sample per step; set data.sources.*.samples_per_step.")
         self.sources, self.build, self.attach, self.config = sources, build, attach, config

@@ -24,7 +24,11 @@ class CategoricalHead(AbstractHead):
         self.logits = nn.Linear(width, spec.tokens.vocab)
 
     def loss(
-        self, hidden: Float[Tensor, "N D"], target: Int[Tensor, "N"], place: Int[Tensor, "N"], rngs: Sequence[np.random.Generator]
+        self,
+        hidden: Float[Tensor, "N D"],
+        target: Int[Tensor, "N"],
+        place: Int[Tensor, "N"],
+        rngs: Sequence[np.random.Generator],
     ) -> Float[Tensor, "N"]:
         return F.cross_entropy(self.logits(hidden).float(), target, reduction="none")
 

@@ -72,7 +72,8 @@ class UnifiedModel(nn.Module):
     def attach(self, batch: Batch) -> Batch:
         """The batch with the tokens of its pictures."""
         device = self.nothing_text.device
-        for learn, name, cache in ((False, "given_tokens", self.encodings.given), (True, "learned_tokens", self.encodings.learned)):
+        given, learned = self.encodings.given, self.encodings.learned
+        for learn, name, cache in ((False, "given_tokens", given), (True, "learned_tokens", learned)):
             pictures = batch.pictures(learn)
             if pictures:
                 setattr(batch, name, cache.tokens(pictures).to(device))

@@ -28,7 +28,6 @@ SCORED = ("weather", "weather_corner", "battery_corner", "hour", "minute", "seco
 def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Fitted:
     """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`."""
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
-    torch.manual_seed(recipe.train.seed)
     tokenizer = recipe.tokenizer.build()
     worlds = {name: config.build() for name, config in recipe.worlds.items()}
     stream = PictureStream(
@@ -39,7 +38,8 @@ def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, co
         lambda pictures: PictureBatch(to_unit(pictures)),
         recipe.train.seed,
     )
-    fitted = Trainer(VQTraining(tokenizer, recipe.training), stream, recipe.train, run, console=console, title="tokenizer").fit()
+    training = VQTraining(tokenizer, recipe.training)
+    fitted = Trainer(training, stream, recipe.train, run, console=console, title="tokenizer").fit()
     publish(recipe, tokenizer, worlds, out, fitted)
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
     return fitted

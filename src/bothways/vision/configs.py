@@ -38,6 +38,7 @@ class VQConfig(TokenizerConfig):
     num_res_blocks: int = 1  # residual blocks a resolution in the encoder (one more in the decoder)
     latent_channels: int = 128  # channels before the projection to `code_dim`
     weights: str | None = None  # `asset:NAME` (shipped), a path to a safetensors file, or null for random weights
+    seed: int = 0  # names the random weights
 
     @property
     def grid_side(self) -> int:

@@ -35,12 +35,12 @@ class AbstractTokenizer(nn.Module, ABC):
         """Pixels in [-1, 1]. Raises: CannotDraw where tokens do not determine pixels."""
 
 
-def to_unit(pictures: np.ndarray) -> Float[Tensor, "B 3 P P"]:
-    """uint8 (B, P, P, 3) -> float in [-1, 1], channels first."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+def to_unit(pictures: np.ndarray) -> Float[Tensor, "B C *grid"]:
+    """uint8, channels last (pictures: (B, P, P, 3)) -> float in [-1, 1], channels first. Any number of axes."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).float() / 127.5 - 1.0
 
 
-def to_uint8(pixels: Float[Tensor, "B 3 P P"]) -> np.ndarray:
-    """Float in [-1, 1] (clipped) -> uint8 (B, P, P, 3)."""
+def to_uint8(pixels: Float[Tensor, "B C *grid"]) -> np.ndarray:
+    """Float in [-1, 1] (clipped), channels first -> uint8, channels last. Any number of axes."""
     levels = ((pixels.clamp(-1, 1) + 1.0) * 127.5).round().to(torch.uint8)
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return levels.movedim(1, -1).contiguous().cpu().numpy()

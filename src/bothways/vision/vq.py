@@ -19,12 +19,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bothways.core.errors import ConfigError
+from bothways.core.randomness import seed_of
 from bothways.core.spec import Discrete, VisualSpec
 from bothways.vision.configs import VQConfig
 from bothways.vision.tokenizer import AbstractTokenizer
 
 ASSETS = Path(__file__).parent.parent / "assets"
-
 
 
 class VQTokenizer(AbstractTokenizer):
@@ -80,9 +80,11 @@ class VQTokenizer(AbstractTokenizer):
             saved = {name: tensor.float() for name, tensor in load_file(path).items()}
             self.network.load_state_dict(saved)
         except (OSError, SafetensorError) as error:
-            raise ConfigError(f"Cannot read the tokenizer weights {path} ({error}); train them with `bothways train-tokenizer`.") from None
+            advice = "train them with `bothways train-tokenizer`"
+            raise ConfigError(f"Cannot read the tokenizer weights {path} ({error}); {advice}.") from None
         except RuntimeError as error:
-            raise ConfigError(f"The weights {path} were made for another tokenizer: {str(error).splitlines()[1].strip()}") from None
+            first = str(error).splitlines()[1].strip()
+            raise ConfigError(f"The weights {path} were made for another tokenizer: {first}") from None
         # fp16 storage rounds the codes; matching needs them at unit length again.
         self.codebook.data = F.normalize(self.codebook.data, dim=-1)
 
@@ -95,8 +97,10 @@ def weights_path(name: str) -> Path:
 def _network(config: VQConfig) -> nn.Module:
     from transformers import JanusVQVAE, JanusVQVAEConfig
 
-    with warnings.catch_warnings():
+    # Weights are named by the config, whatever was drawn before, and leave the global generator as it was.
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")
+        torch.manual_seed(seed_of(config.seed, "vq"))
         network = JanusVQVAE(
             JanusVQVAEConfig(
                 embed_dim=config.code_dim,
@@ -109,6 +113,6 @@ def _network(config: VQConfig) -> nn.Module:
                 dropout=0.0,
             )
         )
-    with torch.no_grad():
-        network.quantize.embedding.weight.copy_(F.normalize(torch.randn_like(network.quantize.embedding.weight), dim=-1))
+        codebook = network.quantize.embedding.weight
+        codebook.data = F.normalize(torch.randn_like(codebook), dim=-1)
     return network

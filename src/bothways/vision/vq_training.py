@@ -4,8 +4,8 @@ Straight-through quantiser with unit-length latents and codes (LlamaGen), commit
 mean of their latents (van den Oord et al. 2017, appendix A.1), unused codes restarted at latents of the current step.
 Deviations: (1) the first `plain_steps` train without quantising, then the codebook is drawn from latents: on a budget of
 minutes this saves the phase in which a random codebook feeds the decoder noise; (2) no adversarial and no perceptual loss:
-the worlds are line drawings, scored by a reader and not by eye; (3) pixels count more where the picture changes (`edge_weight`),
-because thin hands are few pixels.
+the worlds are line drawings, scored by a reader and not by eye; (3) pixels count more where the picture changes
+(`edge_weight`), because thin hands are few pixels.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""No position peeks: what changes at one position changes exactly the hidden states that the block rule lets read it.
+
+The relation is taken through as many layers as the model has; a mask that is wrong, bent (a bool in an additive mask, a
+window, a soft cap in the wrong place) or bypassed shows as a state that moves and should not, or should and does not.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+import tiny
+from bothways.backbones.backbone import Reads
+from bothways.core.sample import Sample
+from bothways.layout.batch import collate
+from bothways.layout.rule import reads
+from bothways.layout.sequence import Content, Sequence
+from bothways.model.unified import UnifiedModel
+
+PATHS = ("sdpa", "eager", "matmul")
+BACKBONES = [(family, path) for family in tiny.FAMILIES for path in PATHS if (family, path) != ("gemma2", "sdpa")]
+LAYOUTS = {
+    "raster": {},
+    "random order": {"order": "random"},
+    "causal pictures": {"causal_given": True},
+    "patches read": tiny.READS_PATCHES,
+    "marks learned": {"learn_marks": True, "order": "random"},
+}
+
+
+@lru_cache
+def loud_model(family: str = "llama", path: str = "sdpa", layout: str = "raster") -> UnifiedModel:
+    """A model in which every reading is felt: initial weights are so small that a leak would drown in rounding. Windows of
+    families that have them are two tokens short, so that one in force would hide what the block rule allows."""
+    backbone = tiny.BACKBONE | {"family": family, "attention": path}
+    model = tiny.model(backbone=backbone, **LAYOUTS[layout]).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.mul_(8)
+    for module in [model.backbone.lm.config, *model.modules()]:
+        if getattr(module, "sliding_window", None):
+            module.sliding_window = 2
+    return model
+
+
+@torch.inference_mode()
+def influence(model: UnifiedModel, sample: Sample) -> tuple[Sequence, np.ndarray, np.ndarray]:
+    """The sequence, the positions that hold something, and bool (S, S): does hidden state q move when content k does?"""
+    sequence = model.lay_out(sample)
+    holds = np.flatnonzero((sequence.ids >= 0) | (sequence.content == Content.CLEAN))
+    rows = 1 + len(holds)
+    batch = model.attach(collate([sequence] * rows, [sample] * rows))
+    for row, k in enumerate(holds, start=1):
+        if sequence.ids[k] >= 0:
+            batch.ids[row, k] = (batch.ids[row, k] + 7) % model.wording.vocab_size
+            continue
+        tokens = batch.learned_tokens if batch.drawn[row, k] else batch.given_tokens
+        at = batch.picture[row, k], batch.place[row, k]
+        tokens[at] = (tokens[at] + 1) % 32 if tokens.dtype == torch.long else tokens[at] + 1
+    hidden = model.hidden(batch)
+    moved = np.zeros((len(sequence), len(sequence)), dtype=bool)
+    moved[:, holds] = (hidden[1:] - hidden[0]).abs().amax(-1).numpy().T > 1e-6
+    return sequence, holds, moved
+
+
+def through_layers(sequence: Sequence, num_layers: int) -> np.ndarray:
+    """bool (S, S): may something at k reach the hidden state at q through that many layers?"""
+    once = reads(sequence)
+    reach = once
+    for _ in range(num_layers - 1):
+        reach = reach @ once
+    return reach
+
+
+def assert_exactly_the_permitted_states_move(model: UnifiedModel, sample: Sample) -> None:
+    sequence, holds, moved = influence(model, sample)
+    permitted = through_layers(sequence, model.config.backbone.shape[1])
+    wrong = [(q, k) for k in holds for q in range(len(sequence)) if moved[q, k] != permitted[q, k]]
+    assert wrong == [], f"{sample.id}: (q, k) {wrong[:5]} of {moved.sum()}"
+
+
+@pytest.mark.parametrize(("family", "path"), BACKBONES)
+@pytest.mark.parametrize("pattern", tiny.PATTERNS)
+def test_exactly_the_states_move_that_may_read_what_changed(family, path, pattern):
+    assert_exactly_the_permitted_states_move(loud_model(family, path), tiny.sample(pattern))
+
+
+@pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "raster"])
+@pytest.mark.parametrize("pattern", tiny.PATTERNS)
+def test_the_same_holds_for_every_way_of_laying_out(layout, pattern):
+    assert_exactly_the_permitted_states_move(loud_model(layout=layout), tiny.sample(pattern))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("pattern", tiny.PATTERNS)
+def test_no_position_sees_what_it_must_predict(layout, pattern):
+    sequence, _, moved = influence(loud_model(layout=layout), tiny.sample(pattern))
+    predictors = np.flatnonzero(sequence.predicts >= 0)
+    assert len(predictors)
+    for q in predictors:
+        # Neither the token that it predicts nor any predicted after it.
+        later = sequence.predicts[predictors[predictors >= q]]
+        assert not moved[q, later].any(), (q, later[moved[q, later]])
+
+
+def test_the_relation_is_the_same_through_any_number_of_layers():
+    for layout in LAYOUTS:
+        for pattern in tiny.PATTERNS:
+            once = reads(loud_model(layout=layout).lay_out(tiny.sample(pattern)))
+            assert (once @ once == once).all(), (layout, pattern)
+
+
+def test_the_test_would_notice_a_mask_that_lets_everything_through(monkeypatch):
+    monkeypatch.setattr(Reads, "allowed", lambda self: torch.ones(*self.block.shape, self.key_block.shape[1], dtype=torch.bool))
+    with pytest.raises(AssertionError, match="reading"):
+        assert_exactly_the_permitted_states_move(loud_model(), tiny.sample("reading"))
+
+
+def test_the_models_block_rule_is_the_layouts():
+    model = loud_model()
+    samples = [tiny.sample(pattern) for pattern in tiny.PATTERNS]
+    batch = tiny.batch_of(model, samples)
+    allowed = Reads.within(batch.doc, batch.block, batch.private).allowed()
+    for row, sample in enumerate(samples):
+        expected = reads(model.lay_out(sample))
+        assert (allowed[row, : len(expected), : len(expected)].numpy() == expected).all()

@@ -1,0 +1,86 @@
+"""What the tests of the model share: the smallest unified models, random pictures, and samples of every pattern."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from bothways.core.randomness import rng
+from bothways.core.sample import ArrayPicture, Image, Sample, Text
+from bothways.layout.batch import Batch, collate
+from bothways.layout.wording import load_wording
+from bothways.model.config import ModelConfig
+from bothways.model.unified import Encodings, UnifiedModel, encodings_for
+
+SIZE_PX = 48  # the smallest picture of the watch world
+VQ = {
+    "kind": "vq",
+    "size_px": SIZE_PX,
+    "num_codes": 32,
+    "channel_multiplier": [1, 1, 1, 1, 1],  # 3 x 3 tokens
+    "latent_channels": 32,
+    "weights": None,
+}
+PATCHES = {"kind": "patches", "size_px": SIZE_PX, "patch_px": 16}  # 3 x 3 tokens
+BACKBONE = {"kind": "transformers", "size": "tiny", "attention": "sdpa"}
+FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "smollm3", "gemma2", "gemma3_text")
+SEPARATE = {"projector": {"shared": False}}
+READS_PATCHES = {"given": PATCHES, **SEPARATE}
+
+WORDING = load_wording("asset:text")
+
+
+def config(**changes: Any) -> ModelConfig:
+    """The tiny model's config; `changes` are keys of ModelConfig."""
+    return ModelConfig.parse({"given": VQ, "learned": VQ, "backbone": BACKBONE, "max_tokens": 128} | changes)
+
+
+def model(**changes: Any) -> UnifiedModel:
+    """A fresh tiny model; models of the same tokenizers share what they have encoded."""
+    chosen = config(**changes)
+    return UnifiedModel(chosen, WORDING, _encodings(chosen))
+
+
+def _encodings(chosen: ModelConfig) -> Encodings:
+    return _shared(ModelConfig(given=chosen.given, learned=chosen.learned))
+
+
+@lru_cache
+def _shared(chosen: ModelConfig) -> Encodings:
+    return encodings_for(chosen)
+
+
+def picture(number: int, size_px: int = SIZE_PX) -> ArrayPicture:
+    """A coarse random pattern, another one for each number."""
+    blocks = rng(0, "tiny picture", number).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    return ArrayPicture(np.kron(blocks, np.ones((size_px // 4, size_px // 4, 1), np.uint8)), f"tiny {number} {size_px}")
+
+
+def given(number: int) -> Image:
+    return Image(picture(number))
+
+
+def drawn(number: int) -> Image:
+    return Image(picture(number), learn=True)
+
+
+PATTERNS = {
+    "reading": (given(0), Text("What is the weather?"), Text("sunny", learn=True)),
+    "drawing": (Text("Draw a red watch."), drawn(1)),
+    "several turns": (given(0), Text("Hour?"), Text("7", learn=True), Text("Minute?"), Text("35", learn=True)),
+    "editing": (given(0), Text("Make it red."), drawn(1), Text("done", learn=True)),
+    "interleaved": (Text("one", learn=True), drawn(2), Text("two", learn=True), drawn(3)),
+    "text alone": (Text("It is sunny. Weather?"), Text("sunny", learn=True)),
+}
+
+
+def sample(pattern: str, name: str = "") -> Sample:
+    """The sample of a pattern; its source is the pattern's name."""
+    return Sample(f"{pattern}{name}", PATTERNS[pattern], pattern)
+
+
+def batch_of(of: UnifiedModel, samples: list[Sample], side: str = "right") -> Batch:
+    """The samples laid out, padded on `side`, with the tokens of their pictures."""
+    return of.attach(collate([of.lay_out(s) for s in samples], samples, side))
