@@ -16,6 +16,7 @@ from bothways.layout.wording import load_wording
 from bothways.model.store import keep_parts
 from bothways.model.unified import Encodings, UnifiedModel
 from bothways.recipes.recipe import Recipe
+from bothways.train.config import TrainConfig
 from bothways.train.trainer import Fitted, Trainer
 from bothways.worlds.world import AbstractWorld
 
@@ -74,17 +75,24 @@ def train(
     encodings: Encodings | None = None,
     on_milestone: Callable[[UnifiedModel, int], None] | None = None,
     console: Console | None = None,
+    title: str | None = None,
 ) -> tuple[UnifiedModel, Fitted]:
     """Trains the recipe's model in the run folder `out`. Raises: BothwaysError of all kinds; see `Trainer.fit`."""
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
+    config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
     keep_parts(run, recipe.model, model.wording)
     stream = stream_of(recipe, recipe.world.build(), model)
     milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
-    fitted = Trainer(
-        model, stream, recipe.train, run, on_milestone=milestone, console=console, title=recipe.name
-    ).fit()
+    fitted = Trainer(model, stream, config, run, on_milestone=milestone, console=console, title=title or recipe.name).fit()
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})
     return model, fitted
 
 
+def weights_in_use(recipe: Recipe) -> dict[str, float]:
+    """The loss weights of sources that this arm takes samples from. Raises: ConfigError for a source that does not exist."""
+    for term in recipe.train.weights:
+        if term.rpartition(":")[0] not in recipe.data.sources:
+            raise ConfigError(unknown("source in train.weights:", term, [f"{name}:text" for name in recipe.data.sources]))
+    taken = {name for name, source in recipe.data.sources.items() if source.samples_per_step}
+    return {term: weight for term, weight in recipe.train.weights.items() if term.rpartition(":")[0] in taken}

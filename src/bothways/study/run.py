@@ -46,7 +46,9 @@ def run(study: Study, out: Path, console: Console | None = None) -> Path:
             cost = _train_and_examine(recipe, folder, arm.reads, arm.draws, encodings, console)
             arms[arm.name] = _added(arms.get(arm.name), cost)
             runs[arm.name].append(folder)
-    ledger = Ledger(shared=shared, arms=arms, machine=f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}")
+    ledger = Ledger(
+        shared=shared, arms=arms, machine=f"{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}"
+    )
     return write_report(study, runs, out, ledger, plan=planned)
 
 
@@ -90,7 +92,13 @@ def _train_and_examine(
         began["between"] = began.get("between", 0.0) + time.perf_counter() - start
 
     model, fitted = train(
-        recipe, folder, resume=run.config_path.exists(), encodings=encodings, on_milestone=between, console=console
+        recipe,
+        folder,
+        resume=run.config_path.exists(),
+        encodings=encodings,
+        on_milestone=between,
+        console=console,
+        title=f"training {folder.name}",
     )
     seconds = examine(recipe, model, run, "final", reads=reads, draws=draws, console=console)
     seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + began.get("between", 0.0)}
