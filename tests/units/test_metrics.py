@@ -47,8 +47,9 @@ def test_the_entropy_of_a_uniform_answer_is_found_from_few_counts():
 def test_skill_is_zero_at_chance_one_at_the_ceiling_and_unknown_where_they_meet():
     assert skill(0.25, 0.25, 0.9) == 0.0
     assert skill(0.9, 0.25, 0.9) == 1.0
-    assert skill(60.0, 90.0, 0.0) == pytest.approx(1 / 3)
+    assert skill(60.0, 90.0, 0.0, higher_is_better=False) == pytest.approx(1 / 3)
     assert skill(0.5, 0.5, 0.5) is None
+    assert skill(0.0, 0.2, 0.0) is None
 
 
 def test_f1_of_nothing_is_zero():

@@ -15,7 +15,7 @@ import numpy as np
 
 from bothways.evaluate.answers import Line
 from bothways.evaluate.chance import best_constant, best_cosine, best_joint, candidates
-from bothways.evaluate.metrics import cosine, degrees_off, exact, graded, points_off, skill
+from bothways.evaluate.metrics import LEAST_ROOM, cosine, degrees_off, exact, graded, points_off, skill
 from bothways.evaluate.paper import GATE, Paper
 from bothways.evaluate.reading import joints
 from bothways.evaluate.scores import Measured
@@ -88,9 +88,9 @@ def _attribute(paper: Paper, attribute: str, lines: list[Line]) -> dict[str, Mea
 
 
 def _as_skill(values: list[float], blind: float, ceiling: float | None) -> list[float] | None:
-    """Each value on the scale of skill, so that their mean is the skill; None where ceiling and chance meet."""
+    """Each value on the scale of skill, so that their mean is the skill; None where there is no room between chance and ceiling."""
     room = (1.0 if ceiling is None else ceiling) - blind
-    return None if room < 1e-9 else [(value - blind) / room for value in values]
+    return None if room < LEAST_ROOM else [(value - blind) / room for value in values]
 
 
 def _gates(paper: Paper) -> list[Measured]:

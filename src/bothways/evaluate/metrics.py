@@ -16,6 +16,7 @@ from bothways.core.config import Config
 from bothways.core.errors import DataError
 
 LOST_DEGREES = 90.0
+LEAST_ROOM = 0.02
 
 
 class Scale(Config):
@@ -91,10 +92,13 @@ def entropy(values: Sequence[Hashable]) -> float:
     return -sum(share * math.log(share) for share in shares) + (len(counts) - 1) / (2 * len(values))
 
 
-def skill(value: float, chance: float, ceiling: float) -> float | None:
-    """(value - chance) / (ceiling - chance): 0 = ignoring the picture, 1 = the best to be had; None where the two meet."""
-    room = ceiling - chance
-    return None if abs(room) < 1e-9 else (value - chance) / room
+def skill(value: float, chance: float, ceiling: float, higher_is_better: bool = True) -> float | None:
+    """(value - chance) / (ceiling - chance): 0 = ignoring the picture, 1 = the best to be had.
+
+    None where the ceiling does not lie `LEAST_ROOM` beyond chance: then nobody could show skill, and the ratio means nothing.
+    """
+    room = ceiling - chance if higher_is_better else chance - ceiling
+    return None if room < LEAST_ROOM else (value - chance) / (ceiling - chance)
 
 
 def f1(precision: float, recall: float) -> float:

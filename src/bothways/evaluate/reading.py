@@ -89,7 +89,7 @@ def _attribute(paper: Paper, attribute: str, lines: list[Line]) -> dict[str, Mea
             chance=sign * blind.best,
             random_guess=sign * blind.guess,
             ceiling=ceiling,
-            skill=skill(float(np.mean(values)), sign * blind.best, 1.0 if ceiling is None else ceiling),
+            skill=skill(float(np.mean(values)), sign * blind.best, 1.0 if ceiling is None else ceiling, better),
             share=unit == "share" and what == "accuracy",
             higher_is_better=better,
         )
