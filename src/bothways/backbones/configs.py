@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field, model_validator
+
 from bothways.backbones import BACKBONES
 from bothways.core.config import Config, part
 from bothways.core.errors import ConfigError, unknown
@@ -41,11 +43,21 @@ class CausalLMConfig(BackboneConfig):
     kind: Literal["transformers"] = "transformers"
     family: str = "llama"  # model_type of a transformers causal LM: llama, qwen2, qwen3, mistral, smollm3, ...
     size: str = "nano"  # tiny (tests), nano (about 1M parameters), micro, small, base
-    width: int | None = None  # overrides the dial
-    num_layers: int | None = None  # overrides the dial
-    num_heads: int | None = None  # overrides the dial
-    max_positions: int = 1024  # longest sequence, tokens
+    width: int | None = Field(None, gt=0)  # overrides the dial
+    num_layers: int | None = Field(None, gt=0)  # overrides the dial
+    num_heads: int | None = Field(None, gt=0)  # overrides the dial
+    max_positions: int = Field(1024, gt=0)  # longest sequence, tokens
     attention: Literal["auto", "matmul", "sdpa", "eager"] = "auto"  # auto: the fastest measured for dtype and device
+
+    @model_validator(mode="after")
+    def _heads_fit_the_width(self) -> CausalLMConfig:
+        width, _, heads = self.shape
+        if width % heads or width // heads % 2:
+            raise ConfigError(
+                f"The backbone is {width} wide with {heads} heads, and rotary positions need heads of an even width; "
+                "make width a multiple of twice num_heads."
+            )
+        return self
 
     @property
     def shape(self) -> tuple[int, int, int]:

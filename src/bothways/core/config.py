@@ -75,25 +75,30 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def unflatten(dotted: dict[str, Any]) -> dict[str, Any]:
-    """{"a.b": 1} -> {"a": {"b": 1}}."""
+    """{"a.b": 1} -> {"a": {"b": 1}}. Raises: ConfigError when one key lies inside another's value."""
     nested: dict[str, Any] = {}
     for key, value in dotted.items():
         *path, last = key.split(".")
         at = nested
         for name in path:
             at = at.setdefault(name, {})
+            if not isinstance(at, dict):
+                raise ConfigError(f"Found changes to `{key}` and to a part of its path at once; leave one of them out.")
         at[last] = value
     return nested
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, Any]:
-    """["train.steps=10"] -> {"train.steps": 10}; values are YAML. Raises: ConfigError when a pair has no `=`."""
+    """["train.steps=10"] -> {"train.steps": 10}; values are YAML. Raises: ConfigError when a pair cannot be read."""
     dotted = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals:
+        if not equals or not key:
             raise ConfigError(f"Found the override `{pair}`; expected KEY=VALUE, for example train.steps=100.")
-        dotted[key] = yaml.safe_load(value)
+        try:
+            dotted[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"The value of `{pair}` is not valid YAML ({' '.join(str(error).split())}).") from None
     return dotted
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
 from bothways.core.config import Config
 from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
@@ -29,5 +31,5 @@ class ModelConfig(Config):
     order: Literal["raster", "random"] = "raster"  # in which a learned picture's tokens are predicted
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
     learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
-    max_tokens: int = 512  # longest sequence; longer samples are refused
+    max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bothways.core.config import Config, merge, part, read_yaml, unflatten
 from bothways.core.errors import ConfigError, unknown
@@ -57,9 +57,20 @@ class TokenizerRecipe(Config):
     shares: dict[str, float] = {"all": 1.0}  # share of each world in every step
     tokenizer: AnyTokenizerConfig = VQConfig()
     training: VQTrainingConfig = VQTrainingConfig()
-    samples_per_step: int = 16  # pictures in a step, all of them fresh
+    samples_per_step: int = Field(16, gt=0)  # pictures in a step, all of them fresh
     train: TrainConfig = TrainConfig()
-    num_held_out: int = 500  # pictures of the validation split on which the finished tokenizer is scored
+    num_held_out: int = Field(500, gt=0)  # pictures of the validation split on which the finished tokenizer is scored
+
+    @model_validator(mode="after")
+    def _can_be_trained(self) -> TokenizerRecipe:
+        if not isinstance(self.tokenizer, VQConfig):
+            raise ConfigError(f"A `{self.tokenizer.kind}` tokenizer has nothing to train; choose tokenizer.kind vq.")
+        if set(self.shares) != set(self.worlds) or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ConfigError(
+                f"Found the shares {self.shares} of the worlds {', '.join(self.worlds) or 'none'}; give each world its share, "
+                "adding up to 1."
+            )
+        return self
 
 
 class TextTokenizerRecipe(Config):
@@ -69,8 +80,14 @@ class TextTokenizerRecipe(Config):
     name: str = "unnamed"
     about: str = ""  # one line for `bothways recipes`
     worlds: dict[str, AnyWorldConfig] = {"all": WatchConfig()}  # texts come from the train split of these, in equal parts
-    num_texts: int = 40_000  # questions, answers, captions and requests in all
-    num_entries: int = 507  # of the BPE; the house wording adds five marks
+    num_texts: int = Field(40_000, gt=0)  # questions, answers, captions and requests in all
+    num_entries: int = Field(507, gt=0)  # of the BPE; the house wording adds five marks
+
+    @model_validator(mode="after")
+    def _has_a_world(self) -> TextTokenizerRecipe:
+        if not self.worlds:
+            raise ConfigError("The recipe has no worlds, so there is no text to train on; set `worlds`.")
+        return self
 
 
 AnyRecipe = Recipe | TokenizerRecipe | TextTokenizerRecipe
@@ -94,7 +111,7 @@ def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | No
     values = merge(read_yaml(path), unflatten(changes or {}))
     values.setdefault("name", path.stem)
     found = values.get("kind", "model")
-    if found not in KINDS:
+    if not isinstance(found, str) or found not in KINDS:
         raise ConfigError(f"{path} has the kind `{found}`; expected {' or '.join(KINDS)}.")
     if kind and found != kind:
         raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{COMMANDS[found]}`.")

@@ -27,8 +27,8 @@ SCORED = ("weather", "weather_corner", "battery_corner", "hour", "minute", "seco
 
 def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Fitted:
     """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`."""
+    tokenizer = recipe.tokenizer.build()  # refuse what does not fit before anything is written
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
-    tokenizer = recipe.tokenizer.build()
     worlds = {name: config.build() for name, config in recipe.worlds.items()}
     stream = PictureStream(
         worlds,

@@ -9,8 +9,6 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.core.errors import ConfigError
-from bothways.core.spec import Continuous, VisualSpec
 from bothways.vision.configs import PatchConfig
 from bothways.vision.tokenizer import AbstractTokenizer
 
@@ -20,14 +18,8 @@ class PatchTokenizer(AbstractTokenizer):
 
     def __init__(self, config: PatchConfig):
         super().__init__()
-        if config.size_px % config.patch_px:
-            raise ConfigError(
-                f"Pictures of {config.size_px} px cannot be cut into patches of {config.patch_px} px; "
-                "choose a patch_px that divides size_px."
-            )
         self.config = config
-        side = config.size_px // config.patch_px
-        self.spec = VisualSpec("patches", Continuous(3 * config.patch_px**2), (side, side), config.size_px, can_draw=True)
+        self.spec = config.spec
 
     def encode(self, pixels: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N D"]:
         columns = F.unfold(pixels, self.config.patch_px, stride=self.config.patch_px)

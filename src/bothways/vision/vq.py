@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from bothways.core.disk import read_json
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import seed_of
-from bothways.core.spec import Discrete, VisualSpec
 from bothways.vision.configs import VQConfig
 from bothways.vision.tokenizer import AbstractTokenizer
 
@@ -32,16 +32,9 @@ class VQTokenizer(AbstractTokenizer):
 
     def __init__(self, config: VQConfig):
         super().__init__()
-        shrink = 2 ** (len(config.channel_multiplier) - 1)
-        if config.size_px % shrink:
-            raise ConfigError(
-                f"The vq tokenizer shrinks pictures {shrink} times, and {config.size_px} px is not a multiple of that; "
-                f"choose size_px among {shrink * 6}, {shrink * 8}, {shrink * 12}, ..."
-            )
         self.config = config
+        self.spec = config.spec
         self.network = _network(config)
-        side = config.grid_side
-        self.spec = VisualSpec("vq", Discrete(config.num_codes, config.code_dim), (side, side), config.size_px, can_draw=True)
         if config.weights is not None:
             self.load_weights(weights_path(config.weights))
 
@@ -75,7 +68,8 @@ class VQTokenizer(AbstractTokenizer):
         return self.paint(self.vectors(tokens)).clamp(-1, 1)
 
     def load_weights(self, path: Path) -> None:
-        """Load every tensor or stop. Raises: ConfigError when the file is missing or made for another shape."""
+        """Load every tensor or stop. Raises: ConfigError when the file is missing or made for another shape or size."""
+        self._check_size(path.with_suffix(".json"))
         try:
             saved = {name: tensor.float() for name, tensor in load_file(path).items()}
             self.network.load_state_dict(saved)
@@ -87,6 +81,16 @@ class VQTokenizer(AbstractTokenizer):
             raise ConfigError(f"The weights {path} were made for another tokenizer: {first}") from None
         # fp16 storage rounds the codes; matching needs them at unit length again.
         self.codebook.data = F.normalize(self.codebook.data, dim=-1)
+
+    def _check_size(self, card: Path) -> None:
+        """A convolution takes pictures of any size, so only the card beside the weights tells which one it was trained on."""
+        told = read_json(card) if card.is_file() else {}
+        trained_px = told.get("recipe", {}).get("tokenizer", {}).get("size_px", self.config.size_px)
+        if trained_px != self.config.size_px:
+            raise ConfigError(
+                f"The weights of {card.stem} were trained on pictures of {trained_px} px and the config says "
+                f"{self.config.size_px}; set size_px={trained_px}, or train others with `bothways train-tokenizer`."
+            )
 
 
 def weights_path(name: str) -> Path:
