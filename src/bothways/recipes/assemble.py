@@ -11,25 +11,14 @@ from bothways.core.errors import ConfigError, unknown
 from bothways.core.rundir import RunDir
 from bothways.core.sample import AbstractPicture
 from bothways.data.stream import MixtureStream
-from bothways.data.worlds import WorldSource
 from bothways.layout.wording import load_wording
 from bothways.model.store import keep_parts
 from bothways.model.unified import Encodings, UnifiedModel
 from bothways.recipes.recipe import Recipe
+from bothways.recipes.sources import sources_of
 from bothways.train.config import TrainConfig
 from bothways.train.trainer import Fitted, Trainer
 from bothways.worlds.world import AbstractWorld
-
-
-def sources_of(recipe: Recipe, world: AbstractWorld) -> dict[str, WorldSource]:
-    """The sources of the recipe's mixture, by name. Raises: ConfigError when a name is not `world/kind` of its world."""
-    found = {}
-    for name, source in recipe.data.sources.items():
-        room, _, kind = name.partition("/")
-        if room != world.kind:
-            raise ConfigError(unknown("world in data.sources:", room, [world.kind]))
-        found[name] = WorldSource(world, kind, "train", source.num_pictures, source.pool, recipe.data.seed)
-    return found
 
 
 def pool_pictures(recipe: Recipe, world: AbstractWorld) -> list[AbstractPicture]:
@@ -80,9 +69,9 @@ def train(
     """Trains the recipe's model in the run folder `out`. Raises: BothwaysError of all kinds; see `Trainer.fit`."""
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
     config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
+    stream = stream_of(recipe, recipe.world.build(), model)
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
     keep_parts(run, recipe.model, model.wording)
-    stream = stream_of(recipe, recipe.world.build(), model)
     milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
     fitted = Trainer(model, stream, config, run, on_milestone=milestone, console=console, title=title or recipe.name).fit()
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})

@@ -9,10 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bothways.core.errors import DataError, RunError
 from bothways.core.rundir import RunDir
 from bothways.core.sample import Sample
 from bothways.data.worlds import ExamItem, exam
@@ -21,11 +24,47 @@ from bothways.evaluate.harness import answer
 from bothways.evaluate.mark import mark
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
+from bothways.model.checkpoint import name_of
+from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import ExamConfig, Recipe
+from bothways.recipes.sources import DRAWING, READING, trains
 from bothways.worlds.world import AbstractWorld, Split
 
 FINAL = "final"
+
+
+def evaluate_run(
+    path: Path | str,
+    *,
+    step: int | None = None,
+    split: Split = "test",
+    changes: dict[str, Any] | None = None,
+    console: Console | None = None,
+) -> str:
+    """Examines a trained run and marks its answers; returns the exam's name, e.g. `final`, `step-000400`, `composition`.
+
+    `step`: another checkpoint than the newest. `changes`: dotted keys of the run's exam, e.g. {"num_pictures": 100}.
+    Raises: RunError when there is no run, checkpoint or model; DataError when the run trains no skill that can be asked for.
+    """
+    run = RunDir.open(path)
+    recipe = recipe_of(run, changes)
+    reads, draws = trains(recipe, READING), trains(recipe, DRAWING)
+    if not reads and not draws:
+        raise DataError(f"The run {path} was trained neither to read nor to draw, so there is nothing to examine.")
+    model, _ = load(run, step)
+    name = "-".join(([] if step is None else [name_of(step)]) + ([] if split == "test" else [split])) or FINAL
+    examine(recipe, model, run, name, reads=reads, draws=draws, split=split, console=console)
+    return name
+
+
+def recipe_of(run: RunDir, changes: dict[str, Any] | None = None) -> Recipe:
+    """The recipe that a run was trained by, its exam changed. Raises: RunError when the run holds no model."""
+    values = run.config()
+    if values.get("kind", "model") != "model":
+        raise RunError(f"The run {run.path} holds a tokenizer and no model; give the folder of a `bothways train`.")
+    recipe = Recipe.parse(values, where=str(run.config_path))
+    return recipe.with_changes({f"exam.{key}": value for key, value in (changes or {}).items()})
 
 
 def examine(
