@@ -7,14 +7,18 @@ from torch import nn
 
 from bothways.core.randomness import seed_of
 
-EMBEDDING_STD = 0.02  # GPT-2's value for every matrix of the backbone
+EMBEDDING_STD = 1.0  # text, places and `nothing` enter the backbone at unit size, and so does projected content
+MATRIX_GAIN = 0.7  # times 1 / sqrt(fan-in)
+CONTENT_GAIN = 1.7  # the same for a projector: makes up for what the GELU takes, so content leaves at unit size
 
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Matrices normal (0.02; projectors 1 / sqrt(fan-in), so that content and place start at the same size), biases 0.
+    """Embeddings normal with standard deviation 1, matrices gain / sqrt(fan-in), biases 0.
 
     Norms stay as their module made them: most scale by their weight (1 at first), Gemma's by 1 + weight (0 at first).
+    GPT-2's 0.02 everywhere is too small for widths of a hundred: a nano model did not find a corner in 400 steps with it and
+    most of them with this (LOG.md, 2026-11-21).
     """
     for name, weight in module.named_parameters():
         if not weight.requires_grad:
@@ -23,5 +27,11 @@ def initialise(module: nn.Module, seed: int) -> None:
             weight.zero_()
         elif weight.ndim > 1 or "nothing" in name:
             generator = torch.Generator().manual_seed(seed_of(seed, "initial", name))
-            std = weight.shape[1] ** -0.5 if ".content." in name else EMBEDDING_STD
-            weight.copy_(torch.randn(weight.shape, generator=generator) * std)
+            weight.copy_(torch.randn(weight.shape, generator=generator) * _std(name, weight))
+
+
+def _std(name: str, weight: torch.Tensor) -> float:
+    if "nothing" in name or "embed" in name or ".axes." in name:
+        return EMBEDDING_STD
+    gain = CONTENT_GAIN if name.endswith("content.2.weight") else 1.0 if ".content." in name else MATRIX_GAIN
+    return gain * weight.shape[1] ** -0.5

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from bothways.core.spec import VisualSpec
+from bothways.core.spec import Discrete, VisualSpec
 from bothways.model.config import ProjectorConfig
 
 
@@ -34,6 +34,8 @@ class Projector(nn.Module):
         else:
             self.content = nn.Sequential(nn.Linear(spec.dim, width), nn.GELU(), nn.Linear(width, width))
         self.places = Places(spec.grid, width)
+        # Codes have unit length; continuous tokens have unit size in every channel. Both come in at the latter.
+        self.scale = spec.dim**0.5 if isinstance(spec.tokens, Discrete) else 1.0
 
     def forward(self, vectors: Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
-        return self.content(vectors) + self.places(place)
+        return self.content(self.scale * vectors) + self.places(place)
