@@ -88,7 +88,7 @@ def _attribute(paper: Paper, attribute: str, lines: list[Line]) -> dict[str, Mea
 
 
 def _as_skill(values: list[float], blind: float, ceiling: float | None) -> list[float] | None:
-    """Each value on the scale of skill, so that their mean is the skill; None where there is no room between chance and ceiling."""
+    """Each value on the scale of skill, so that their mean is the skill; None where there is no room."""
     room = (1.0 if ceiling is None else ceiling) - blind
     return None if room < LEAST_ROOM else [(value - blind) / room for value in values]
 

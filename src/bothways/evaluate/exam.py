@@ -7,7 +7,6 @@ next to nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from bothways.core.sample import Sample, Text
@@ -50,23 +49,30 @@ def sheet(world: AbstractWorld, items: Collection[ExamItem], *, split: str, size
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
     names = (*world.attributes, *asked)
     levels = {**LEVELS, "two_facts": tuple(sorted({str(item.attribute) for item in items if item.tier == "two_facts"}))}
-    nats = dict(zip(asked, _entropies(world, split, asked, NUM_ENTROPY_SCENES), strict=True))
     return Exam(
         world=world.config.to_dict(),
         split=split,
         size_px=size_px,
         scales={name: scale for name, scale in SCALES.items() if name in names},
         levels={level: members for level, members in levels.items() if members and set(members) <= set(names)},
-        entropies=nats,
+        entropies=_entropies(world, split, asked, NUM_ENTROPY_SCENES),
         num_entropy_scenes=NUM_ENTROPY_SCENES,
         how=how,
     )
 
 
-@lru_cache(maxsize=16)
-def _entropies(world: AbstractWorld, split: str, asked: tuple[str, ...], num_scenes: int) -> tuple[float, ...]:
-    scenes = [world.scene(split, index) for index in range(num_scenes)]
-    return tuple(answer_entropy([world.answer(scene, name) for scene in scenes], SCALES.get(name, Scale())) for name in asked)
+# Arms and checkpoints ask the same of equal worlds, each built anew; scenes are drawn once for all of them.
+_KNOWN: dict[tuple[str, str, int, str], float] = {}
+
+
+def _entropies(world: AbstractWorld, split: str, asked: tuple[str, ...], num_scenes: int) -> dict[str, float]:
+    keys = {name: (world.config.digest(), split, num_scenes, name) for name in asked}
+    missing = [name for name in asked if keys[name] not in _KNOWN]
+    scenes = [world.scene(split, index) for index in range(num_scenes)] if missing else []
+    for name in missing:
+        answers = [world.answer(scene, name) for scene in scenes]
+        _KNOWN[keys[name]] = answer_entropy(answers, SCALES.get(name, Scale()))
+    return {name: _KNOWN[keys[name]] for name in asked}
 
 
 def answer_entropy(answers: list[str], scale: Scale) -> float:
