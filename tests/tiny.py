@@ -9,6 +9,8 @@ import numpy as np
 
 from bothways.core.randomness import rng
 from bothways.core.sample import ArrayPicture, Image, Sample, Text
+from bothways.data.configs import MixtureConfig
+from bothways.data.stream import MixtureStream
 from bothways.layout.batch import Batch, collate
 from bothways.layout.wording import load_wording
 from bothways.model.config import ModelConfig
@@ -26,6 +28,9 @@ VQ = {
 PATCHES = {"kind": "patches", "size_px": SIZE_PX, "patch_px": 16}  # 3 x 3 tokens
 BACKBONE = {"kind": "transformers", "size": "tiny", "attention": "sdpa"}
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "smollm3", "gemma2", "gemma3_text")
+PATHS = ("sdpa", "eager", "matmul")
+# Every family under every attention path that it has: sdpa knows no soft cap.
+BACKBONES = [(family, path) for family in FAMILIES for path in PATHS if (family, path) != ("gemma2", "sdpa")]
 SEPARATE = {"projector": {"shared": False}}
 READS_PATCHES = {"given": PATCHES, **SEPARATE}
 
@@ -41,6 +46,19 @@ def model(**changes: Any) -> UnifiedModel:
     """A fresh tiny model; models of the same tokenizers share what they have encoded."""
     chosen = config(**changes)
     return UnifiedModel(chosen, WORDING, _encodings(chosen))
+
+
+def backbone_model(family: str, path: str, window_tokens: int = 2, loudness: float = 1.0, **changes: Any) -> UnifiedModel:
+    """A model in eval mode on that family. Windows of families that have them are set so short that one in force would hide
+    what the block rule allows. `loudness` scales all matrices: initial weights are so small that a leak drowns in rounding."""
+    made = model(backbone=BACKBONE | {"family": family, "attention": path}, **changes).eval()
+    for module in [made.backbone.lm.config, *made.modules()]:
+        if getattr(module, "sliding_window", None):
+            module.sliding_window = window_tokens
+    for weight in made.parameters():
+        if weight.ndim > 1:
+            weight.data.mul_(loudness)
+    return made
 
 
 def _encodings(chosen: ModelConfig) -> Encodings:
@@ -84,3 +102,19 @@ def sample(pattern: str, name: str = "") -> Sample:
 def batch_of(of: UnifiedModel, samples: list[Sample], side: str = "right") -> Batch:
     """The samples laid out, padded on `side`, with the tokens of their pictures."""
     return of.attach(collate([of.lay_out(s) for s in samples], samples, side))
+
+
+class Repeated:
+    """A source that gives one pattern again and again, under another id each time."""
+
+    def __init__(self, pattern: str):
+        self.pattern = pattern
+
+    def sample(self, cursor: int) -> Sample:
+        return sample(self.pattern, f"@{cursor}")
+
+
+def stream(of: UnifiedModel, per_step: dict[str, int], micro_batches: int = 1, **settings: Any) -> MixtureStream:
+    """Batches of `per_step` samples of each pattern; conditions are dropped from every other drawing unless told otherwise."""
+    sources = {name: (Repeated(name), number) for name, number in per_step.items()}
+    return MixtureStream(sources, of.lay_out, of.attach, MixtureConfig(**({"drop_condition": 0.5} | settings)), micro_batches)

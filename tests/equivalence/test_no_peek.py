@@ -20,8 +20,6 @@ from bothways.layout.rule import reads
 from bothways.layout.sequence import Content, Sequence
 from bothways.model.unified import UnifiedModel
 
-PATHS = ("sdpa", "eager", "matmul")
-BACKBONES = [(family, path) for family in tiny.FAMILIES for path in PATHS if (family, path) != ("gemma2", "sdpa")]
 LAYOUTS = {
     "raster": {},
     "random order": {"order": "random"},
@@ -33,18 +31,7 @@ LAYOUTS = {
 
 @lru_cache
 def loud_model(family: str = "llama", path: str = "sdpa", layout: str = "raster") -> UnifiedModel:
-    """A model in which every reading is felt: initial weights are so small that a leak would drown in rounding. Windows of
-    families that have them are two tokens short, so that one in force would hide what the block rule allows."""
-    backbone = tiny.BACKBONE | {"family": family, "attention": path}
-    model = tiny.model(backbone=backbone, **LAYOUTS[layout]).eval()
-    with torch.no_grad():
-        for weight in model.parameters():
-            if weight.ndim > 1:
-                weight.mul_(8)
-    for module in [model.backbone.lm.config, *model.modules()]:
-        if getattr(module, "sliding_window", None):
-            module.sliding_window = 2
-    return model
+    return tiny.backbone_model(family, path, loudness=8.0, **LAYOUTS[layout])
 
 
 @torch.inference_mode()
@@ -83,7 +70,7 @@ def assert_exactly_the_permitted_states_move(model: UnifiedModel, sample: Sample
     assert wrong == [], f"{sample.id}: (q, k) {wrong[:5]} of {moved.sum()}"
 
 
-@pytest.mark.parametrize(("family", "path"), BACKBONES)
+@pytest.mark.parametrize(("family", "path"), tiny.BACKBONES)
 @pytest.mark.parametrize("pattern", tiny.PATTERNS)
 def test_exactly_the_states_move_that_may_read_what_changed(family, path, pattern):
     assert_exactly_the_permitted_states_move(loud_model(family, path), tiny.sample(pattern))

@@ -22,7 +22,7 @@ from bothways.train.log import read_log
 from bothways.train.trainer import Fitted, Trainer
 from toy_training import ToyStream, build
 
-STEPS = 48
+STEPS = 24
 
 
 class Crash(Exception):
@@ -74,13 +74,13 @@ def command(path: Path, sleep_s: float, every_s: float) -> list[str]:
 
 
 def stopped_process(path: Path, number: int, every_s: float) -> subprocess.CompletedProcess:
-    """A real process, sent the signal `number` when it has logged ten steps."""
-    with subprocess.Popen(command(path, 0.05, every_s), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
-        while len(read_log(path / "log.jsonl")) < 10 and process.poll() is None and time.monotonic() < deadline:
+    """A real process, sent the signal `number` when it has logged five steps."""
+    with subprocess.Popen(command(path, 0.1, every_s), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 300  # a busy machine needs a minute to import torch
+        while len(read_log(path / "log.jsonl")) < 5 and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         os.kill(process.pid, number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess([], process.returncode, out, err)
 
 
@@ -94,8 +94,8 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_process_killed_with_sigkill_and_resumed_equals_an_uninterrupted_one(tmp_path: Path, uninterrupted: Path) -> None:
     killed = stopped_process(tmp_path / "run", signal.SIGKILL, every_s=0.2)
     assert killed.returncode == -signal.SIGKILL
-    assert 10 <= len(read_log(tmp_path / "run" / "log.jsonl")) < STEPS
-    again = subprocess.run(command(tmp_path / "run", 0.0, 0.2), capture_output=True, text=True, timeout=120)
+    assert 5 <= len(read_log(tmp_path / "run" / "log.jsonl")) < STEPS
+    again = subprocess.run(command(tmp_path / "run", 0.0, 0.2), capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert int(again.stdout.split()[-1]) > 0  # the step that it went on from
     assert_same_run(tmp_path / "run", uninterrupted)
@@ -114,7 +114,7 @@ def test_a_signal_saves_at_once_says_so_and_the_run_goes_on(
     assert_same_run(tmp_path / "run", uninterrupted)
 
 
-@pytest.mark.parametrize("step", [0, 1, 12, 13, STEPS - 1])
+@pytest.mark.parametrize("step", [0, 1, 6, 7, STEPS - 1])
 def test_a_crash_at_any_step_changes_nothing(tmp_path: Path, uninterrupted: Path, step: int) -> None:
     with pytest.raises(Crash):
         train(tmp_path / "run", crash_at=step)
