@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from bothways.core.errors import DataError
+from bothways.evaluate.exam import SCALES
 from bothways.evaluate.metrics import Scale, cosine, degrees_off, entropy, exact, f1, graded, points_off, skill
+from bothways.worlds.watch.config import WatchConfig
 
 HOUR, MINUTE = Scale(kind="hand", period=12), Scale(kind="hand", period=60)
 BATTERY, TIME = Scale(kind="share"), Scale(kind="time")
@@ -55,3 +58,14 @@ def test_skill_is_zero_at_chance_one_at_the_ceiling_and_unknown_where_they_meet(
 def test_f1_of_nothing_is_zero():
     assert f1(0.0, 0.0) == 0.0
     assert f1(0.5, 1.0) == pytest.approx(2 / 3)
+
+
+def test_the_graded_score_agrees_with_the_watch_worlds_own():
+    world = WatchConfig().build()
+    scenes = [world.scene("test", index) for index in range(12)]
+    for attribute in ("hour", "minute", "second", "battery", "weather", "weather_corner", "time", "minutes_to_hour"):
+        scale = SCALES.get(attribute, Scale())
+        for scene, other in itertools.product(scenes, scenes):
+            text, truth = world.answer(other, attribute), world.understand(attribute, world.answer(scene, attribute))
+            ours = graded(world.understand(attribute, text), truth, scale)
+            assert ours == pytest.approx(world.grade(attribute, text, scene)), (attribute, text)

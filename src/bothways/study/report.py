@@ -9,12 +9,13 @@ from typing import Any
 from bothways.core.config import digest_of, read_yaml
 from bothways.core.disk import read_json, write_atomic, write_json
 from bothways.study.examples import answers, requests
+from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
 from bothways.study.plan import Plan
 from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
-from bothways.study.tables import curve_plots, everything, forest_of, ledger_rows, others, score_groups
+from bothways.study.tables import everything, ledger_rows, others, score_groups
 
 TEMPLATES = Path(__file__).parent / "templates"
 
