@@ -28,6 +28,7 @@ STUDY = Study(
         "cannot decide."
     ),
     base="vq-vq",
+    base_changes={"train.threads": 1},  # arms run side by side, a core each
     arms=(
         Arm(name="understanding", about="answers questions and describes", changes=UNDERSTANDING, draws=False),
         Arm(name="drawing", about="draws what a request says", changes=DRAWING, reads=False),

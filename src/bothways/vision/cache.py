@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -45,16 +46,16 @@ class EncodingCache:
             new = self._known
         return torch.from_numpy(np.stack([new[p.key] for p in pictures])).to(torch.long if self.keeps else torch.float32)
 
-    def fill(self, pictures: Iterable[AbstractPicture], progress: Callable[[int], None] = lambda done: None) -> None:
-        """Encode all pictures that are not known yet, and keep them on disk. `progress` gets the number just done."""
+    def fill(self, pictures: Iterable[AbstractPicture]) -> None:
+        """Encode all pictures that are not known yet, and keep them on disk. Takes them as they come, a batch at a time."""
         if not self.keeps:
             return
-        fresh = list({p.key: p for p in pictures if p.key not in self._known}.values())
-        for start in range(0, len(fresh), BATCH):
-            self._known.update(self._encode(fresh[start : start + BATCH]))
-            progress(len(fresh[start : start + BATCH]))
+        fresh: list[str] = []
+        for some in _batches(p for p in pictures if p.key not in self._known):
+            self._known.update(self._encode(some))
+            fresh += [p.key for p in some]
         if self._folder and fresh:
-            self._save([p.key for p in fresh])
+            self._save(list(dict.fromkeys(fresh)))
 
     @torch.inference_mode()
     def _encode(self, pictures: list[AbstractPicture]) -> dict[str, np.ndarray]:
@@ -76,6 +77,12 @@ class EncodingCache:
         partial = path.with_name(f".{os.getpid()}.npz")
         np.savez(partial, keys=np.array(keys), tokens=np.stack([self._known[key] for key in keys]))
         partial.replace(path)
+
+
+def _batches(pictures: Iterable[AbstractPicture]) -> Iterator[list[AbstractPicture]]:
+    pictures = iter(pictures)
+    while some := list(islice(pictures, BATCH)):
+        yield some
 
 
 def identity(tokenizer: AbstractTokenizer) -> str:

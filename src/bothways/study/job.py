@@ -1,0 +1,88 @@
+"""One run of a study: an arm with a seed, from its first step to its scores, in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from bothways.core.disk import read_json, write_json
+from bothways.core.errors import BothwaysError
+from bothways.core.rundir import RunDir
+from bothways.recipes.recipe import Recipe
+from bothways.study.ledger import ArmLedger
+
+LEDGER = "ledger.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """`folder` becomes the run folder; `cache` holds the encoded pictures; `reads` and `draws` say which exams are sat."""
+
+    arm: str
+    recipe: Recipe
+    folder: Path
+    cache: Path
+    reads: bool
+    draws: bool
+
+    @property
+    def is_done(self) -> bool:
+        return (self.folder / LEDGER).exists()
+
+    @property
+    def cost(self) -> ArmLedger:
+        """What the finished run cost."""
+        return ArmLedger.parse(read_json(self.folder / LEDGER), where=str(self.folder / LEDGER))
+
+    @property
+    def samples_per_step(self) -> int:
+        return sum(source.samples_per_step for source in self.recipe.data.sources.values())
+
+
+def work(job: Job) -> None:
+    """Trains (or goes on training), examines, and writes the ledger last. Raises: BothwaysError of all kinds."""
+    import torch
+
+    from bothways.model.unified import encodings_for
+    from bothways.recipes.assemble import stream_of, tokens_per_step, train
+    from bothways.recipes.examine import examine
+
+    torch.set_num_threads(job.recipe.train.threads or torch.get_num_threads())
+    run, spent = RunDir(job.folder), {"between": 0.0}
+
+    def between(model, step: int) -> None:
+        began = time.perf_counter()
+        examine(job.recipe, model, run, f"step-{step:06d}", generate=False, reads=job.reads, draws=job.draws)
+        spent["between"] += time.perf_counter() - began
+
+    encodings = encodings_for(job.recipe.model, job.cache)
+    going_on = run.config_path.exists()
+    model, fitted = train(job.recipe, job.folder, resume=going_on, encodings=encodings, on_milestone=between)
+    seconds = examine(job.recipe, model, run, reads=job.reads, draws=job.draws)
+    seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + spent["between"]}
+    tokens = tokens_per_step(stream_of(job.recipe, job.recipe.world.build(), model)) * fitted.steps
+    cost = ArmLedger(
+        seconds=seconds,
+        parameters=sum(p.numel() for p in model.parameters()),
+        steps=fitted.steps,
+        samples=fitted.samples,
+        tokens=round(tokens),
+    )
+    write_json(job.folder / LEDGER, cost.to_dict())
+
+
+def child(job: Job, answer: Connection) -> None:
+    """`work` in a child process: sends None, or (sentence, exit code, traceback or None) when it fails."""
+    try:
+        work(job)
+        answer.send(None)
+    except BothwaysError as error:
+        answer.send((str(error), error.exit_code, None))
+    except KeyboardInterrupt:
+        answer.send((f"{job.folder.name} was interrupted.", 128 + signal.SIGINT, None))
+    except BaseException:
+        answer.send((f"{job.folder.name} failed.", 70, traceback.format_exc()))

@@ -1,0 +1,123 @@
+"""Runs of a study side by side, each in a process of its own with its own share of the cores.
+
+On two cores, two runs with one thread each finish earlier than one after the other with two threads each, and one thread
+makes a run's bits independent of how many cores there are.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from bothways.core.errors import BothwaysError
+from bothways.core.rundir import RunDir
+from bothways.study.job import Job, child
+
+LOOK_EVERY_S = 0.5
+
+
+class JobFailed(BothwaysError):
+    """A run of a study stopped; what it had saved is there, and running the study again goes on from it."""
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: BaseProcess
+    answer: Connection
+    bar: TaskID | None
+
+
+def run_all(jobs: list[Job], workers: int, console: Console | None = None) -> None:
+    """Runs every job that is not done yet, at most `workers` at once, the longest first.
+
+    Raises: JobFailed with the first failed run's own sentence, after the others have been stopped and have saved.
+    """
+    waiting = sorted((job for job in jobs if not job.is_done), key=lambda job: -job.samples_per_step * job.recipe.train.steps)
+    running: list[_Running] = []
+    with _bars(console) as bars:
+        try:
+            while waiting or running:
+                while waiting and len(running) < max(1, workers):
+                    running.append(_start(waiting.pop(0), bars))
+                time.sleep(LOOK_EVERY_S)
+                for one in list(running):
+                    _show(one, bars)
+                    if one.answer.poll() or not one.process.is_alive():
+                        running.remove(one)
+                        _finish(one)
+        except BaseException:
+            _stop(running)
+            raise
+
+
+def _start(job: Job, bars: Progress | None) -> _Running:
+    spawn = multiprocessing.get_context("spawn")
+    receiver, sender = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=child, args=(job, sender), name=job.folder.name, daemon=False)
+    process.start()
+    sender.close()
+    bar = None if bars is None else bars.add_task(job.folder.name, total=job.recipe.train.steps, news="starting")
+    return _Running(job, process, receiver, bar)
+
+
+def _show(one: _Running, bars: Progress | None) -> None:
+    if bars is None:
+        return
+    record = _last_record(RunDir(one.job.folder))
+    if record is None:
+        return
+    steps, step = one.job.recipe.train.steps, record["step"]
+    left = record["seconds"] / max(step, 1) * (steps - step)
+    news = f"loss {record['loss']:.3f}  {record['samples'] / record['seconds']:.0f} samples/s  ETA {left:.0f} s"
+    bars.update(one.bar, completed=step, news=news if step < steps else "examined: answers, captions, drawings")
+
+
+def _last_record(run: RunDir) -> dict | None:
+    try:
+        with run.log_path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - 4096))
+            whole = file.read().split(b"\n")[:-1]  # what follows the last newline may be half a line
+            return json.loads(whole[-1]) if whole else None
+    except (OSError, ValueError):
+        return None
+
+
+def _finish(one: _Running) -> None:
+    try:
+        failure = one.answer.recv()
+    except EOFError:
+        failure = (f"{one.job.folder.name} ended without a word (exit code {one.process.exitcode}).", 70, None)
+    one.process.join()
+    if failure is None:
+        return
+    sentence, exit_code, trace = failure
+    error = JobFailed(f"{sentence} Run the same command again to go on." + (f"\n{trace}" if trace else ""))
+    error.exit_code = exit_code
+    raise error
+
+
+def _stop(running: list[_Running]) -> None:
+    """SIGTERM lets a run finish its step and save."""
+    for one in running:
+        one.process.terminate()
+    for one in running:
+        one.process.join(timeout=30)
+        if one.process.is_alive():
+            one.process.kill()
+
+
+def _bars(console: Console | None):
+    if console is None:
+        return nullcontext(None)
+    name, news = TextColumn("{task.description:<16}"), TextColumn("{task.fields[news]}")
+    return Progress(name, BarColumn(bar_width=30), TimeElapsedColumn(), news, console=console)
