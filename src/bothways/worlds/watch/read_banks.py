@@ -12,6 +12,7 @@ import numpy as np
 from bothways.worlds.watch.icons import template
 from bothways.worlds.watch.read_disc import View
 from bothways.worlds.watch.render import draw_battery
+from bothways.worlds.watch.scene import SHAPES
 
 _STEP_POINTS = 10
 _STRENGTH = (0.94, 1.0)
@@ -108,16 +109,23 @@ class Window:
         return np.array(shares)
 
 
+Place = tuple[int, int, int]
+"""Side, top and left of an icon in a window, in pixels."""
+
+
 class IconBank:
     """Every kind at every place and size."""
 
     def __init__(self, window: Window, kinds: tuple[str, ...], jitter: float, scale_spread: float):
         self._window = window
         shape = window.shape
-        sizes = sorted({shape.icon_px(1 + scale_spread * share) for share in (0, 0.5, 1)})
-        self._spots = [(px, top, left) for px in sizes for top, left in window.spots(px, px, jitter)]
+        smallest, largest = shape.icon_px(1), shape.icon_px(1 + scale_spread)
+        self._sizes = range(smallest, largest + 1)
+        few = sorted({smallest, (smallest + largest) // 2, largest})
+        self._places: list[Place] = [(px, top, left) for px in few for top, left in window.spots(px, px, jitter)]
+        self._is_coarse = window.look.cell_px > 1 and (jitter > 0 or scale_spread > 0)
         self._kinds = kinds
-        self._rendered = np.stack([self._render(kind) for kind in kinds])
+        self._rendered = np.stack([self._render(kind, self._places) for kind in kinds])
         self._energy = np.sum(self._rendered**2, axis=-1)
 
     @property
@@ -127,23 +135,41 @@ class IconBank:
 
     def best(self, seen: np.ndarray, noise: float) -> Match:
         """The best kind for a window's view; `noise` is the standard deviation of a cell."""
-        error = np.sum(seen**2) - 2 * self._rendered @ seen + self._energy
-        kind, spot = np.unravel_index(np.argmin(error), error.shape)
-        energy = self._energy[kind, spot]
-        others = np.delete(error, kind, axis=0)
+        errors = np.sum(seen**2) - 2 * self._rendered @ seen + self._energy
+        kind, place = np.unravel_index(np.argmin(errors), errors.shape)
+        # Shapes have no meaning: it does not matter which of them it is.
+        rivals = [i for i, other in enumerate(self._kinds) if i != kind and not {other, self._kinds[kind]} <= {*SHAPES}]
+        rendered, error = self._rendered[kind, place], errors[kind, place]
+        if self._is_coarse:
+            rendered, error = self._refined(self._kinds[kind], self._places[place], seen)
+        energy = np.sum(rendered**2)
         return Match(
             self._kinds[kind],
-            float((error[kind, spot] - seen.size * noise**2) / energy),
-            float((others.min() - error[kind, spot]) / energy),
-            self._window.strips(seen, self._rendered[kind, spot]),
+            float((error - seen.size * noise**2) / energy),
+            float((errors[rivals].min() - error) / energy),
+            self._window.strips(seen, rendered),
         )
 
-    def _render(self, kind: str) -> np.ndarray:
-        framed, canvases = self._window.blank(len(self._spots))
+    def _refined(self, kind: str, place: Place, seen: np.ndarray) -> tuple[np.ndarray, float]:
+        """The best rendering of a kind to a pixel, and its error: along x, along y, by size, then along x and y again."""
+        step = self._window.look.cell_px
+        for axis in (2, 1, 0, 2, 1):
+            reach = range(1 - step, step) if axis else range(-2, 3)
+            near = [tuple(p + d * (i == axis) for i, p in enumerate(place)) for d in reach]
+            near = [moved for moved in near if moved[0] in self._sizes]
+            rendered = self._render(kind, near)
+            errors = np.sum((rendered - seen) ** 2, axis=1)
+            best = int(np.argmin(errors))
+            place = near[best]
+        return rendered[best], float(errors[best])
+
+    def _render(self, kind: str, places: list[Place]) -> np.ndarray:
+        framed, canvases = self._window.blank(len(places))
         margin = 2 * self._window.look.cell_px
-        for canvas, (px, top, left) in zip(framed, self._spots, strict=True):
+        for canvas, (px, top, left) in zip(framed, places, strict=True):
             through, colors = template(kind, px)
-            box = (slice(top + margin, top + margin + px), slice(left + margin, left + margin + px))
+            top, left = (min(max(0, at + margin), len(canvas) - px) for at in (top, left))
+            box = (slice(top, top + px), slice(left, left + px))
             canvas[box] = canvas[box] * through + colors
         return self._window.view(canvases)
 
@@ -192,21 +218,27 @@ class BatteryBank:
         self._weights = np.stack(weights)
         self._weighted = np.stack([levels.rendered * weight for levels, weight in zip(self._coarse, weights, strict=True)])
         self._energy = np.stack([levels.rendered**2 @ weight for levels, weight in zip(self._coarse, weights, strict=True)])
-        self._all_levels = lru_cache(maxsize=48)(lambda spot: self._render(spot, range(101)))
+        self._levels_at = lru_cache(maxsize=64)(self._render)
 
     def best(self, seen: np.ndarray, noise: float) -> Match:
         """The best place and level for a window's view; `margin` compares with levels 8 points away."""
         errors = (self._weights @ seen**2)[:, None] - 2 * self._weighted @ seen + self._energy
-        place = int(np.argmin((errors / self._energy).min(1)))
-        levels = self._all_levels(self._refined(self._spots[place], seen))
+        place, coarse = np.unravel_index(np.argmin(errors / self._energy), errors.shape)
+        spot, among = self._spots[place], range(101)
+        if self._jitter and self._window.look.cell_px > 1:
+            # Places are too many there to keep all levels of each.
+            around = _STEP_POINTS * int(coarse)
+            among = range(max(0, around - 20), min(101, around + 21))
+            spot = self._refined(spot, among[::5], seen)
+        levels = self._levels_at(spot, among)
         errors, energy = levels.compare(seen)
-        level = int(np.argmin(errors))
-        far = np.abs(np.arange(101) - level) >= 8
+        best = int(np.argmin(errors))
+        far = np.abs(np.arange(len(among)) - best) >= 8
         return Match(
-            level,
-            float((errors[level] - levels.weight.sum() * noise**2) / energy[level]),
-            float((errors[far].min() - errors[level]) / energy[level]),
-            self._window.strips(seen * levels.bar, levels.rendered[level] * levels.bar),
+            among[best],
+            float((errors[best] - levels.weight.sum() * noise**2) / energy[best]),
+            float((errors[far].min() - errors[best]) / energy[best]),
+            self._window.strips(seen * levels.bar, levels.rendered[best] * levels.bar),
         )
 
     def text_residual(self, seen: np.ndarray) -> float:
@@ -214,16 +246,14 @@ class BatteryBank:
         if not self._window.shape.font_px:
             return np.inf
         place = min(range(len(self._spots)), key=lambda i: self._coarse[i].text_alone().residual(seen))
-        return self._all_levels(self._spots[place]).text_alone().residual(seen)
+        return self._levels_at(self._spots[place], range(101)).text_alone().residual(seen)
 
-    def _refined(self, spot: tuple[int, int], seen: np.ndarray) -> tuple[int, int]:
-        """The best place to a pixel, where the bank's places are further apart: first along x, then along y."""
+    def _refined(self, spot: tuple[int, int], levels: range, seen: np.ndarray) -> tuple[int, int]:
+        """The best place to a pixel, where the bank's places are a cell apart: first along x, then along y."""
         step = self._window.look.cell_px
-        if not self._jitter or step == 1:
-            return spot
         for axis in (1, 0):
             near = [tuple(s + d * (i == axis) for i, s in enumerate(spot)) for d in range(1 - step, step)]
-            spot = min(near, key=lambda place: self._all_levels(place).residual(seen))
+            spot = min(near, key=lambda place: self._render(place, levels).residual(seen))
         return spot
 
     def _render(self, spot: tuple[int, int], levels: range) -> _Levels:

@@ -20,8 +20,9 @@ from bothways.worlds.watch.scene import SHAPES
 
 # A residual is |picture - rendering|^2 / |rendering|^2, less what noise adds: 0 = the same, 1 = nothing there.
 _MOST_RESIDUAL = 0.15
-# By how much the best other kind must be worse.
-_LEAST_MARGIN = 0.15
+# By how much the best other kind must be worse, and by this many times what is left unexplained.
+_LEAST_MARGIN = 0.04
+_MARGIN_OVER_RESIDUAL = 1.0
 # How strongly each strip of the part must show (1 = as rendered): one painted over shows 0.
 _STRIP_RANGE = (0.5, 1.8)
 # Half an icon is about as unlike a battery as a whole icon; it is taken for an icon.
@@ -71,9 +72,10 @@ class CornerReader:
         battery = self._batteries[corner].best(seen, noise)
         if battery.residual < min(icon.residual, _MOST_RESIDUAL) and _whole(battery.strips):
             return Found("battery", battery.value, 1 - max(0.0, battery.residual))
-        if icon.residual < _MOST_RESIDUAL and icon.margin > _LEAST_MARGIN and _whole(icon.strips):
+        wanted = max(_LEAST_MARGIN, _MARGIN_OVER_RESIDUAL * icon.residual)
+        if icon.residual < _MOST_RESIDUAL and icon.margin > wanted and _whole(icon.strips):
             what = "shape" if icon.value in SHAPES else "icon"
-            return Found(what, icon.value, (1 - max(0.0, icon.residual)) * min(1.0, icon.margin / (2 * _LEAST_MARGIN)))
+            return Found(what, icon.value, (1 - max(0.0, icon.residual)) * (1 - 0.5 * wanted / icon.margin))
         like_battery = battery.residual < _BATTERY_BIAS * icon.residual
         like_battery = like_battery or self._batteries[corner].text_residual(seen) < _MOST_RESIDUAL
         return Found("odd", "battery" if like_battery else "icon")

@@ -1,7 +1,7 @@
 """The reader's first look: a coarse, softened view of a picture, and whether a disc lies on a light ground in it at all.
 
 Every comparison of the reader is made in this view: pixels are averaged in cells until the picture is about 64 cells wide,
-then smoothed by one cell. Templates go through the same linear operator, so clean pictures match exactly, and blur or a
+then smoothed by about one cell. Templates go through the same linear operator, so clean pictures match exactly, and blur or a
 lossy tokenizer's wobble of less than a cell changes little.
 """
 
@@ -15,7 +15,9 @@ import numpy as np
 from bothways.worlds.watch.geometry import Geometry
 
 _CELLS = 64
+# Where a cell is a pixel; larger cells are an average already.
 _SMOOTHING_CELLS = 1.0
+_SMOOTHING_LARGE_CELLS = 0.7
 
 # Limits on pictures smoothed so, all in [0, 1]; clean pictures lie far inside, photographs and noise far outside.
 _SAME_COLOR = 0.15
@@ -41,7 +43,9 @@ class View:
         average = np.zeros((num, size), np.float32)
         average[np.arange(size) // cell, np.arange(size)] = 1 / cell
         apart = np.arange(num)[:, None] - np.arange(num)[None, :]
-        smooth = np.exp(-(apart**2) / (2 * _SMOOTHING_CELLS**2)) / (_SMOOTHING_CELLS * np.sqrt(2 * np.pi))
+        width = _SMOOTHING_CELLS if cell == 1 else _SMOOTHING_LARGE_CELLS
+        smooth = np.exp(-(apart**2) / (2 * width**2))
+        smooth /= smooth[num // 2].sum()
         return (smooth @ average).astype(np.float32)
 
     def cells(self, planes: np.ndarray) -> np.ndarray:

@@ -18,6 +18,8 @@ from bothways.worlds.watch.read_disc import Disc, View
 from bothways.worlds.watch.render import MARKS, hand_colors, hand_mask
 
 _NUM_BEST = {"hour": 5, "minute": 7, "second": 5}
+# P1's hands are all white, so marks of one under another rank high.
+_NUM_BEST_P1 = {"hour": 5, "minute": 10, "second": 14}
 _NUM_EXACT = 8
 # How much worse the picture must fit, as a share of what the hand visibly adds to it: without the hand and the others as
 # they are, with the hand on the next mark, with anything else. The last must be below 0.3: that is what an hour hand differs
@@ -50,6 +52,7 @@ class HandReader:
         self.marks = {h: range(0, MARKS[h], config.difficulty.second_step if h == "second" else 1) for h in self.hands}
         self._look = look
         self._faithful = config.faithful_to_p1
+        self.num_best = _NUM_BEST_P1 if config.faithful_to_p1 else _NUM_BEST
         self._disc_cells = look.ring(-np.inf, 0.0)
         low = int(look.shape.center - look.shape.radius) - 2
         self._box = slice(low, look.shape.size_px - low)
@@ -122,7 +125,7 @@ class _Fit:
         for hand, color in zip(self._reader.hands, which.ravel(), strict=True):
             masks, marks = self._reader.masks[hand], self._reader.marks[hand]
             gain = 2 * masks @ shares[color] - np.sum(masks**2, axis=-1)
-            ranked.append([marks[i] for i in np.argsort(-gain)[: _NUM_BEST[hand]]])
+            ranked.append([marks[i] for i in np.argsort(-gain)[: self._reader.num_best[hand]]])
         on_top = {marks[0] for hand, marks in zip(self._reader.hands, ranked, strict=True) if hand == "second"}
         for hand, marks in zip(self._reader.hands, ranked, strict=True):
             marks += [mark for mark in on_top if hand == "minute" and mark not in marks]
