@@ -60,13 +60,17 @@ class PixelTokenizer(AbstractTokenizer):
 
 
 @lru_cache
-def model(path: str = "auto", order: str = "raster", causal_given: bool = False) -> UnifiedModel:
-    backbone = CausalLMConfig(size="tiny", attention=path)
-    made = UnifiedModel(
-        ModelConfig(given=PixelConfig(), learned=PixelConfig(), backbone=backbone, order=order, causal_given=causal_given), CHARACTERS
-    ).eval()
-    # Fresh weights answer everything alike; louder ones make what is read matter. The text head is turned down until an
-    # answer is short now and then, and long now and then.
+def model(path: str = "auto", order: str = "raster", causal_given: bool = False, max_tokens: int = 512) -> UnifiedModel:
+    config = ModelConfig(
+        given=PixelConfig(),
+        learned=PixelConfig(),
+        backbone=CausalLMConfig(size="tiny", attention=path),
+        order=order,
+        causal_given=causal_given,
+        max_tokens=max_tokens,
+    )
+    made = UnifiedModel(config, CHARACTERS).eval()
+    # Fresh weights answer everything alike; louder ones make what is read matter.
     for name, weight in made.named_parameters():
         if weight.ndim > 1:
             weight.data.mul_(12.0 if "lm_head" not in name else 40.0)
@@ -124,7 +128,9 @@ def slow_image(of: UnifiedModel, begin: Sample, how: How) -> ArrayPicture:
     return picture_of(tokens)
 
 
-def slow_hidden(of: UnifiedModel, begin: Sample, last: Segment, how: How, drop: frozenset = frozenset()) -> tuple[torch.Tensor, Sequence]:
+def slow_hidden(
+    of: UnifiedModel, begin: Sample, last: Segment, how: How, drop: frozenset[str] = frozenset()
+) -> tuple[torch.Tensor, Sequence]:
     sample = replace(begin, segments=(*begin.segments, last))
     sequence = of.lay_out(sample, drop, seed=how.seed)
     return of.hidden(of.attach(collate([sequence], [sample])))[0], sequence
@@ -216,6 +222,5 @@ def test_drawing_goes_on_one_token_at_a_time_without_laying_anything_out(monkeyp
 
 
 def test_a_prompt_that_cannot_fit_is_refused_before_anything_runs():
-    short = UnifiedModel(model().config.with_changes({"max_tokens": 40}), CHARACTERS)
-    with pytest.raises(DataError, match="may take 5[0-9] tokens and the model's context holds 40; shorten"):
-        fill(short, [Sample("long", (Text("draw " * 8), DRAW))])
+    with pytest.raises(DataError, match="may take 52 tokens and the model's context holds 40; shorten"):
+        fill(model(max_tokens=40), [Sample("long", (Text("draw " * 8), DRAW))])

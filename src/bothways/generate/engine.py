@@ -1,8 +1,8 @@
 """The engine: rows, each in its own phase, and one step function that serves all of them with one backbone call.
 
 Batch generation starts all rows at once; rows that are done leave. What a row gets does not depend on its neighbours:
-padding has its own document, positions are explicit, and every draw comes from a generator named by (seed, sample, segment,
-index).
+padding has its own document, positions are explicit, and every draw comes from a generator named by (seed, sample, segment).
+The slow, obvious way, one pass over the whole sequence for every token, is the reference in tests/equivalence/test_engine.py.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from torch import Tensor
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import DataError
-from bothways.core.randomness import rng
 from bothways.core.sample import ArrayPicture, Image, Sample
-from bothways.generate.row import Row
+from bothways.generate.row import Chunk, Row, Token
 from bothways.heads.choose import How, pick
 from bothways.layout.batch import collate
 from bothways.layout.build import pieces
-from bothways.layout.sequence import Sequence
 from bothways.model.unified import UnifiedModel
 from bothways.vision.tokenizer import to_uint8
 
@@ -89,8 +87,8 @@ class Engine:
         self.shadows = [self._row(sample, frozenset({"text", "image"})) for sample in samples] if self.guided else []
         empty = torch.zeros((len(self.rows) + len(self.shadows), 0), dtype=torch.long, device=self.device)
         self._slots = Slots(empty, empty, empty.bool())
-        self._chunks: list[Sequence | None] = [row.open() for row in [*self.rows, *self.shadows]]
-        longest = max(self._room(row) + len(chunk) for row, chunk in zip([*self.rows, *self.shadows], self._chunks, strict=True))
+        self._chunks: list[Chunk | None] = [row.open() for row in [*self.rows, *self.shadows]]
+        longest = max(map(self._length, [*self.rows, *self.shadows], self._chunks))
         if longest > self.model.config.max_tokens:
             raise DataError(
                 f"The prompt and what is to be written may take {longest} tokens and the model's context holds "
@@ -133,65 +131,73 @@ class Engine:
             drop=drop,
             seed=self.how.seed,
         )
-        return Row(sample, laid, self.model.wording.end, self.how.max_text_tokens)
+        return Row(sample, laid, self.model.wording.end, self.how.max_text_tokens, self.how.seed)
 
-    def _room(self, row: Row) -> int:
-        """Positions that the segments still to be written, and what is given after them, may take."""
-        room = 0
+    def _length(self, row: Row, chunk: Chunk) -> int:
+        """Positions that a row may take in all: its first chunk, what it writes then, and what is given in between."""
+        length = len(chunk) - sum(map(len, row.pieces[row.at].head))
         for piece in row.pieces[row.at :]:
             text = piece.to_write and not piece.body
-            room += self.how.max_text_tokens + 1 if text else sum(len(run) for run in piece.runs)
-        return room
+            length += sum(map(len, piece.runs)) + (self.how.max_text_tokens + 1 if text else 0)
+        return length
 
     def _run(self) -> Float[Tensor, "R D"]:
         """Hidden state at the last position of every row's chunk."""
-        chunks = self._chunks
-        x, doc, block, private, position = self._embed(chunks)
+        alone = all(isinstance(chunk, Token) for chunk in self._chunks)
+        x, doc, block, private, position = self._embed_tokens() if alone else self._embed_chunks()
         self._slots.append(doc, block, private)
         reads = Reads(doc, block, self._slots.doc, self._slots.block, self._slots.private)
         return self.model.backbone.run(x, reads, position, self._cache)[:, -1]
 
-    def _embed(self, chunks: list[Sequence]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def _embed_tokens(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The usual step: every chunk is one produced token, so there is nothing to pad and no picture to look up."""
+        numbers = torch.tensor(self._chunks, device=self.device)
+        value, place, next_place, block, position = numbers.unbind(1)
+        images = [row for row, token in enumerate(self._chunks) if token.place >= 0]
+        if len(images) == len(self._chunks):
+            x = self.model.embed_drawn(value, place, next_place)
+        elif not images:
+            x = self.model.backbone.embed(value)
+        else:
+            at = torch.tensor(images, device=self.device)
+            x = self.model.backbone.embed(torch.where(place < 0, value, 0))
+            x = x.index_copy(0, at, self.model.embed_drawn(value[at], place[at], next_place[at]))
+        zero = torch.zeros_like(block)[:, None]
+        return x[:, None], zero, block[:, None], zero.bool(), position[:, None]
+
+    def _embed_chunks(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Any chunks, padded on the left to one length."""
         owners = self._owners()
+        chunks = [chunk.sequence() if isinstance(chunk, Token) else chunk for chunk in self._chunks]
         batch = self.model.attach(collate(chunks, [row.sample for row in owners], side="left")).to(self.device)
         x = self.model.embed(batch)
         # A produced image token belongs to no picture yet: its value comes from its row.
         loose = (batch.place >= 0) & (batch.picture < 0)
         if loose.any():
-            at = loose.nonzero()
-            tokens = torch.tensor([self._last_image_token(owners[row]) for row in at[:, 0].tolist()], device=self.device)
-            place, ahead = batch.place[loose], batch.next_place[loose]
-            drawn = self.model.embed_drawn(tokens, place, ahead)
-            x = x.index_put((at[:, 0], at[:, 1]), drawn)
+            rows, at = loose.nonzero().unbind(1)
+            tokens = torch.tensor([owners[row].last_image_token for row in rows.tolist()], device=self.device)
+            drawn = self.model.embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
+            x = x.index_put((rows, at), drawn)
         return x, batch.doc, batch.block, batch.private, batch.position
 
     def _owners(self) -> list[Row]:
         own = [self.rows[index] for index in self.active]
         return own + [self.shadows[index] for index in self.active] if self.guided else own
 
-    @staticmethod
-    def _last_image_token(row: Row) -> int:
-        if row.phase == "image" and row.produced:
-            return row.produced[-1]
-        last = max(row.drawn)  # the image just finished; what follows it is read in the same chunk
-        piece = next(p for p in row.pieces if p.segment == last)
-        return int(row.drawn[last][piece.body[0].place[-1]])
-
     def _choose(self, own: Float[Tensor, "R D"], shadow: Float[Tensor, "R D"] | None) -> list[int]:
         rows = [self.rows[index] for index in self.active]
-        names = [rng(self.how.seed, "draw", r.sample.id, r.segment, len(r.produced)) for r in rows] if self.how.temperature else []
         tokens = [0] * len(rows)
         for phase in ("text", "image"):
             at = [place for place, row in enumerate(rows) if row.phase == phase]
             if not at:
                 continue
-            draws = [names[place] for place in at] if names else []
+            draws = [rows[place].draws for place in at]
+            hidden, unguided = (part if part is None or len(at) == len(rows) else part[at] for part in (own, shadow))
             if phase == "text":
-                chosen = pick(self.model.backbone.text_logits(own[at]), self.how, draws)
+                chosen = pick(self.model.backbone.text_logits(hidden), self.how, draws)
             else:
                 place = torch.tensor([rows[index].place for index in at], device=self.device)
-                unguided = None if shadow is None else shadow[at]
-                chosen, _ = self.model.head.sample(own[at], unguided, place, self.how, draws)
+                chosen, _ = self.model.head.sample(hidden, unguided, place, self.how, draws)
             for index, token in zip(at, chosen.tolist(), strict=True):
                 tokens[index] = token
         return tokens
