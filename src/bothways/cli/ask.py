@@ -1,0 +1,75 @@
+"""`bothways answer`, `caption` and `draw`: a trained run put to use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bothways.cli.terminal import GuidanceOption, RunArgument, StepOption, TemperatureOption, notice, say
+
+ImageOption = Annotated[Path, typer.Option(help="A picture file; it is scaled to the model's square.")]
+
+
+def answer(
+    run: RunArgument,
+    image: ImageOption,
+    question: Annotated[str, typer.Option(help="What to ask about the picture.")],
+    step: StepOption = None,
+) -> None:
+    """Ask a question about a picture."""
+    say(_load(run, step, image).answer(image, question))
+
+
+def caption(run: RunArgument, image: ImageOption, step: StepOption = None) -> None:
+    """Have a picture described."""
+    say(_load(run, step, image).caption(image))
+
+
+def draw(
+    run: RunArgument,
+    prompt: Annotated[str, typer.Option(help="What the picture should show.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    seed: Annotated[int, typer.Option(help="Names the draws; the same seed gives the same bytes.")] = 0,
+    guidance: GuidanceOption = None,
+    temperature: TemperatureOption = None,
+    top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0 = from all.")] = 0,
+    step: StepOption = None,
+) -> None:
+    """Draw a picture of what a prompt says."""
+    from bothways.core.errors import DataError
+
+    if out.suffix.lower() != ".png":
+        raise DataError(f"Found --out {out}; drawings are written as PNG, so give a name that ends in .png.")
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; give the name of a PNG file.")
+    model = _load(run, step)
+    drawn = model.draw(prompt, seed=seed, guidance=guidance, temperature=temperature, top_k=top_k)
+    _save(drawn, out)
+    if seed and not (model.how_to_draw.temperature if temperature is None else temperature):
+        notice("At temperature 0 every seed gives the same picture; add --temperature 1 for variety.")
+    say(f"{out}: {drawn.width} x {drawn.height} px, step {model.step} of {model.path}")
+
+
+def _load(run: str, step: int | None, image: Path | None = None):
+    """The model; what can be refused without it is refused before torch is loaded."""
+    from bothways.core.rundir import RunDir
+    from bothways.data.pixels import open_picture
+
+    RunDir.open(run)
+    if image is not None:
+        open_picture(image)
+    from bothways.generate.model import load
+
+    return load(run, step)
+
+
+def _save(drawn, out: Path) -> None:
+    import io
+
+    from bothways.core.disk import write_atomic
+
+    data = io.BytesIO()
+    drawn.save(data, format="PNG")
+    write_atomic(out, data.getvalue())

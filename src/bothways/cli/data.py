@@ -1,0 +1,56 @@
+"""`bothways make-data` and `bothways read`: pictures with known scenes, and scenes read from pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bothways.cli.terminal import complain, progress, say
+
+LevelOption = Annotated[str, typer.Option(help="Difficulty: all, glance, glance+, hands, fine, two facts, composition.")]
+
+
+def make_data(
+    world: Annotated[str, typer.Argument(metavar="WORLD", help="A world, e.g. watch.")],
+    out: Annotated[Path, typer.Option(help="Folder to make; it must not hold files yet.")],
+    images: Annotated[int, typer.Option(help="Number of pictures.")] = 1000,
+    size: Annotated[int, typer.Option(help="Side of a picture, pixels.")] = 64,
+    seed: Annotated[int, typer.Option(help="Names the scenes and wordings.")] = 0,
+    level: LevelOption = "all",
+) -> None:
+    """Write pictures, conversations about them (LLaVA format) and what each shows."""
+    from bothways.data import llava
+    from bothways.worlds import WORLDS
+
+    made = WORLDS.load(world).parse({"kind": world, "level": level}, where=f"world {world}").build()
+    with progress().status(f"rendering {images} pictures"):
+        llava.make_data(made, out, images, size, seed)
+    say(f"{out}: {images} pictures of {size} px in images/, conversations in samples.json, facts in scenes.jsonl")
+
+
+def read(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the watch world.", show_default=False)],
+    level: LevelOption = "all",
+) -> None:
+    """Read what pictures show: a JSON line each, null where unreadable."""
+    from bothways.core.errors import DataError
+    from bothways.data.pixels import open_picture
+    from bothways.worlds.watch.config import WatchConfig
+
+    world, failed = WatchConfig.parse({"level": level}, where="level").build(), None
+    for path in images:
+        try:
+            pixels = open_picture(path)
+            if pixels.shape[0] != pixels.shape[1]:
+                height, width, _ = pixels.shape
+                raise DataError(f"{path} has {width} x {height} pixels; the reader takes squares, so crop it first.")
+            say(json.dumps({"image": str(path)} | world.read(pixels).to_json()))
+        except DataError as error:
+            # One bad picture among many: said, counted, and the others are read.
+            complain(str(error))
+            failed = error
+    if failed is not None:
+        raise typer.Exit(failed.exit_code)

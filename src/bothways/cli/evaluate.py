@@ -1,0 +1,65 @@
+"""`bothways evaluate` (sit the exam) and `bothways mark` (score the answers again, from files alone)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bothways.cli.terminal import GuidanceOption, RunArgument, StepOption, TemperatureOption, page, progress
+
+
+class Split(StrEnum):
+    """Splits that an exam may be set in."""
+
+    test = "test"
+    validation = "validation"
+    composition = "composition"
+
+
+def evaluate(
+    run: RunArgument,
+    step: StepOption = None,
+    split: Annotated[Split, typer.Option(help="Scenes asked about; composition: pairs held out of training.")] = Split.test,
+    num_pictures: Annotated[int | None, typer.Option(min=1, help="Number of scenes.", show_default="the recipe's")] = None,
+    num_drawings: Annotated[int | None, typer.Option(min=0, help="Number of drawings.", show_default="the recipe's")] = None,
+    guidance: GuidanceOption = None,
+    temperature: TemperatureOption = None,
+) -> None:
+    """Measure both skills of a run on held-out scenes, against chance and ceiling."""
+    from bothways.core.rundir import RunDir
+
+    RunDir.open(run)  # said before torch is loaded
+    from bothways.recipes.examine import evaluate_run
+
+    asked = {
+        "num_pictures": num_pictures,
+        "num_drawings": num_drawings,
+        "guidance": guidance,
+        "temperature": temperature,
+    }
+    changes = {key: value for key, value in asked.items() if value is not None}
+    name = evaluate_run(run, step=step, split=split.value, changes=changes, console=progress())
+    _show(Path(run), name)
+
+
+def mark(run: RunArgument) -> None:
+    """Score a run's saved answers again; no model is loaded."""
+    from bothways.core.errors import RunError
+    from bothways.evaluate.answers import exams_of
+    from bothways.evaluate.mark import mark as mark_run
+
+    path = Path(run)
+    if not path.is_dir():
+        raise RunError(f"There is no folder {path}; give the folder of a run that was examined.")
+    mark_run(path)
+    _show(path, exams_of(path)[-1])
+
+
+def _show(run: Path, name: str) -> None:
+    from bothways.cli.scoreboard import show
+    from bothways.evaluate.scores import read_scores
+
+    show(read_scores(run), run, name, page())

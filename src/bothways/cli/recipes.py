@@ -1,0 +1,41 @@
+"""`bothways recipes`: what ships, each as a corner of the space of models."""
+
+from __future__ import annotations
+
+from bothways.cli.terminal import page
+
+
+def recipes() -> None:
+    """List the recipes: complete configs, one per system."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from bothways.recipes.recipe import load_recipe, names
+
+    table = Table("recipe", "makes", "parts", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in names():
+        recipe = load_recipe(name)
+        parts = Text(_PARTS[recipe.kind](recipe)) + Text(f"\n{recipe.about}", style="dim")
+        table.add_row(name, _MAKES[recipe.kind], parts)
+    page().print(table)
+
+
+_MAKES = {"model": "model", "tokenizer": "visual tokenizer", "text": "text tokenizer"}
+
+
+def _model_parts(recipe) -> str:
+    model = recipe.model
+    shared = " shared" if model.projector.shared else ""
+    return f"{model.given.kind} -> {model.learned.kind}{shared}, {model.head.kind}, {model.order}"
+
+
+def _tokenizer_parts(recipe) -> str:
+    spec = recipe.tokenizer.spec
+    return f"{spec.kind}, {spec.size_px} px, {' x '.join(map(str, spec.grid))} tokens"
+
+
+_PARTS = {
+    "model": _model_parts,
+    "tokenizer": _tokenizer_parts,
+    "text": lambda recipe: f"BPE, {recipe.num_entries} entries",
+}

@@ -1,0 +1,49 @@
+"""What the commands print with: results on standard output, progress and notices on standard error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained run.")]
+RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `bothways recipes`, or a YAML file.")]
+SetOption = Annotated[
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, e.g. train.steps=100; may be repeated."),
+]
+StepOption = Annotated[int | None, typer.Option(min=0, help="Step of the checkpoint.", show_default="the newest")]
+GuidanceOption = Annotated[
+    float | None, typer.Option(min=0, help="Of drawings; above 1 pulls to the prompt.", show_default="the run's exam's")
+]
+TemperatureOption = Annotated[
+    float | None, typer.Option(min=0, help="Of drawings; 0 takes the likeliest.", show_default="the run's exam's")
+]
+
+
+def progress() -> Console:
+    """For bars and notices; they leave standard output to results."""
+    return Console(stderr=True)
+
+
+def page() -> Console:
+    """For tables."""
+    return Console(highlight=False)
+
+
+def say(line: str) -> None:
+    """One result, one line, exactly as it is."""
+    sys.stdout.write(line + "\n")
+
+
+def notice(sentence: str) -> None:
+    """Something worth knowing that is no result."""
+    progress().print(Text(sentence, style="dim"), soft_wrap=True)
+
+
+def complain(sentence: str) -> None:
+    """Why a command could not do what it was asked."""
+    progress().print(Text.assemble(("Error: ", "bold red"), sentence), soft_wrap=True)

@@ -1,0 +1,187 @@
+"""What the commands promise: their names and options, what they print, and that looking for help costs no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from bothways.cli.main import app
+
+ROOT = Path(__file__).parent.parent.parent
+
+# Names that people's scripts rely on. Adding one is a line here; removing one needs a reason in the commit.
+PROMISED = {
+    "quickstart": {"--out", "--seeds"},
+    "recipes": set(),
+    "inspect": {"--num", "--source", "--set"},
+    "train": {"--out", "--resume", "--set"},
+    "train-tokenizer": {"--out", "--resume", "--set"},
+    "evaluate": {"--step", "--split", "--num-pictures", "--num-drawings", "--guidance", "--temperature"},
+    "mark": set(),
+    "answer": {"--image", "--question", "--step"},
+    "caption": {"--image", "--step"},
+    "draw": {"--prompt", "--out", "--seed", "--guidance", "--temperature", "--top-k", "--step"},
+    "make-data": {"--out", "--images", "--size", "--seed", "--level"},
+    "read": {"--level"},
+}
+SKIPPED = {"bench"}  # a group; its commands are tried where they are written
+
+
+def options_of(name: str) -> set[str]:
+    command = typer.main.get_command(app).commands[name]
+    return {option for parameter in command.params for option in parameter.opts if option.startswith("--")} - {"--help"}
+
+
+def test_the_commands_are_those_promised() -> None:
+    assert set(typer.main.get_command(app).commands) - SKIPPED == set(PROMISED)
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_a_command_has_the_options_promised_and_a_help_of_one_screen(name: str, told) -> None:
+    assert options_of(name) == PROMISED[name]
+    code, out, err = told(name, "--help")
+    assert code == 0 and not err
+    assert "Usage: bothways" in out and len(out.splitlines()) <= 45
+
+
+def test_help_recipes_and_xrays_need_neither_torch_nor_transformers() -> None:
+    program = """
+import sys
+from bothways.cli.main import main
+import bothways, bothways.study.plan, bothways.study.study, bothways.recipes.recipe
+import bothways.core.config, bothways.core.rundir, bothways.core.sample, bothways.core.tally, bothways.core.spec
+import bothways.layout.build, bothways.layout.wording, bothways.layout.order, bothways.layout.xray
+for words in (["--help"], ["train", "--help"], ["recipes"], ["inspect", "vq-vq"], ["evaluate", "nowhere"]):
+    main(words)
+print("loaded:", *sorted({"torch", "transformers", "scipy", "matplotlib"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
+def test_recipes_are_listed_as_corners_of_one_space(told) -> None:
+    code, out, _ = told("recipes")
+    assert code == 0
+    assert "vq-vq" in out and "vq -> vq shared, categorical, raster" in out
+
+
+def test_inspect_shows_samples_of_every_source_with_their_duties(told) -> None:
+    code, out, _ = told("inspect", "vq-vq", "--num", 2)
+    assert code == 0
+    for source in ("watch/vqa", "watch/caption", "watch/draw"):
+        assert len(re.findall(rf"^{source}  ", out, re.MULTILINE)) == 2
+    assert "64 of them learned" in out and "duty" in out and "^ start, $ end of turn" in out
+
+
+def test_inspect_follows_changes_of_the_recipe(told) -> None:
+    raster = told("inspect", "vq-vq", "--source", "watch/draw")[1]
+    shuffled = told("inspect", "vq-vq", "--source", "watch/draw", "--set", "model.order=random")[1]
+    assert "0  1  2  3" in raster and "0  1  2  3" not in shuffled
+
+
+def test_train_says_where_the_run_is_and_examines_at_milestones(trained: Path) -> None:
+    assert (trained / "DONE").is_file()
+    assert (trained / "answers" / "step-000002" / "answers.jsonl").is_file()
+
+
+def test_evaluate_prints_both_skills_against_chance_and_ceiling_and_mark_repeats_it(copied: Path, told) -> None:
+    code, out, _ = told("evaluate", copied)
+    assert code == 0
+    assert re.search(r"reading +accuracy +chance +ceiling +skill", out)
+    assert re.search(r"drawing, as read back +accuracy +chance +ceiling +skill", out)
+    assert re.search(r"weather +\d\.\d\d ± \d\.\d\d", out) and "Held-out nats" in out
+    assert max(map(len, out.splitlines())) <= 80 or str(copied) in max(out.splitlines(), key=len)
+    scores = (copied / "scores.json").read_bytes()
+    (copied / "scores.json").unlink()
+    code, again, _ = told("mark", copied)
+    assert code == 0 and again == out
+    assert (copied / "scores.json").read_bytes() == scores
+
+
+def test_evaluate_can_ask_less_and_on_held_out_combinations(copied: Path, told) -> None:
+    code, _, _ = told("evaluate", copied, "--split", "composition", "--num-pictures", 1, "--num-drawings", 0)
+    assert code == 0
+    lines = [json.loads(line) for line in (copied / "answers/composition/answers.jsonl").read_text().splitlines()]
+    assert len({line["picture"] for line in lines}) == 1 and {line["kind"] for line in lines} == {"question", "caption"}
+
+
+def test_answer_and_caption_print_one_line_of_text(trained: Path, picture: Path, told) -> None:
+    code, first, _ = told("answer", trained, "--image", picture, "--question", "what is the weather?")
+    assert code == 0 and first.endswith("\n")
+    assert told("answer", trained, "--image", picture, "--question", "what is the weather?")[1] == first
+    assert told("caption", trained, "--image", picture)[0] == 0
+
+
+def test_the_same_seed_draws_the_same_bytes_and_another_seed_others(trained: Path, tmp_path: Path, told) -> None:
+    def drawn(name: str, *words: object) -> bytes:
+        out = tmp_path / name
+        assert told("draw", trained, "--prompt", "draw a red watch.", "--out", out, "--temperature", 1, *words)[0] == 0
+        return out.read_bytes()
+
+    first = drawn("a.png", "--seed", 7)
+    assert first == drawn("deep/er/b.png", "--seed", 7) != drawn("c.png", "--seed", 8)
+    assert first != drawn("d.png", "--seed", 7, "--guidance", 4) != drawn("e.png", "--seed", 7, "--top-k", 2)
+
+
+def test_a_seed_that_changes_nothing_is_said_so(trained: Path, tmp_path: Path, told) -> None:
+    _, _, err = told("draw", trained, "--prompt", "x", "--out", tmp_path / "a.png", "--seed", 3, "--temperature", 0)
+    assert "temperature 0" in err
+
+
+def test_make_data_writes_pictures_that_read_understands(tmp_path: Path, told) -> None:
+    out = tmp_path / "data"
+    assert told("make-data", "watch", "--out", out, "--images", 3, "--size", 96, "--seed", 5)[0] == 0
+    scenes = [json.loads(line) for line in (out / "scenes.jsonl").read_text().splitlines()]
+    code, lines, _ = told("read", *(out / scene["image"] for scene in scenes))
+    assert code == 0
+    for line, scene in zip(map(json.loads, lines.splitlines()), scenes, strict=True):
+        assert list(line) == list(scene)
+        assert line["weather"] == scene["weather"] and line["image"].endswith(scene["image"])
+
+
+def test_version_is_printed(told) -> None:
+    assert told("--version")[1].startswith("bothways 0.")
+
+
+def commands_in(path: Path) -> list[list[str]]:
+    """The commands of the code blocks in a Markdown file that begin with `bothways` or `make`."""
+    found, inside = [], False
+    for line in path.read_text().splitlines():
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        words = line.strip().removeprefix("$ ")
+        if inside and re.match(r"(bothways|make)( |$)", words):
+            found.append(shlex.split(words, comments=True))
+    return found
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_commands_in_the_documents_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    known = typer.main.get_command(app).commands
+    for program, *words in commands_in(page):
+        if program == "make":
+            assert next(word for word in words if "=" not in word) in targets, f"{page.name}: make {words}"
+            continue
+        name = next((word for word in words if not word.startswith("-")), "")
+        if name in SKIPPED or not name:
+            continue
+        assert name in known, f"{page.name}: bothways {name}"
+        used = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--debug", "--help", "--version"}
+        assert used <= options_of(name), f"{page.name}: bothways {name} has no {used - options_of(name)}"
+
+
+def test_the_readme_gives_the_two_commands_of_set_up() -> None:
+    found = [" ".join(words) for words in commands_in(ROOT / "README.md")]
+    assert "make quickstart" in found and "make test" in found
