@@ -207,9 +207,11 @@ class _Levels:
 class BatteryBank:
     """Every place at coarse levels; levels are refined where the bar was found."""
 
-    def __init__(self, window: Window, jitter: float):
+    def __init__(self, window: Window, jitter: float, step_points: int = 1):
+        """`step_points`: levels are multiples of this, in percent."""
         self._window = window
         self._jitter = jitter
+        self._possible = tuple(range(0, 101, step_points))
         width, height = window.shape.block_px
         self._spots = window.spots(height, width, jitter)
         self._coarse = [self._render(spot, range(0, 101, _STEP_POINTS)) for spot in self._spots]
@@ -224,16 +226,16 @@ class BatteryBank:
         """The best place and level for a window's view; `margin` compares with levels 8 points away."""
         errors = (self._weights @ seen**2)[:, None] - 2 * self._weighted @ seen + self._energy
         place, coarse = np.unravel_index(np.argmin(errors / self._energy), errors.shape)
-        spot, among = self._spots[place], range(101)
+        spot, among = self._spots[place], self._possible
         if self._jitter and self._window.look.cell_px > 1:
             # Places are too many there to keep all levels of each.
             around = _STEP_POINTS * int(coarse)
-            among = range(max(0, around - 20), min(101, around + 21))
-            spot = self._refined(spot, among[::5], seen)
+            among = tuple(level for level in self._possible if abs(level - around) <= 20)
+            spot = self._refined(spot, range(max(0, around - 20), min(101, around + 21), 5), seen)
         levels = self._levels_at(spot, among)
         errors, energy = levels.compare(seen)
         best = int(np.argmin(errors))
-        far = np.abs(np.arange(len(among)) - best) >= 8
+        far = np.abs(np.array(among) - among[best]) >= 8
         return Match(
             among[best],
             float((errors[best] - levels.weight.sum() * noise**2) / energy[best]),

@@ -53,7 +53,7 @@ class CornerReader:
         kinds = (*config.weathers, *(SHAPES if dial.num_distractors else ()))
         self._windows = {corner: Window(look, corner, self._pale_is_ground) for corner in CORNERS}
         self._icons = {c: IconBank(w, kinds, dial.jitter, dial.scale_spread) for c, w in self._windows.items()}
-        self._batteries = {c: BatteryBank(w, dial.jitter) for c, w in self._windows.items()}
+        self._batteries = {c: BatteryBank(w, dial.jitter, dial.battery_step) for c, w in self._windows.items()}
         self._least_energy = min(bank.least_energy for bank in self._icons.values())
 
     def read(self, disc: Disc) -> dict[str, Found]:
