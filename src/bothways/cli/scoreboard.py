@@ -18,7 +18,7 @@ Cell = Callable[["Sheet", str], str]
 def show(sheets: Mapping[str, Sheet], run: Path, name: str, console: Console) -> None:
     """Prints the exam `name`, and where its files are."""
     sheet = sheets[name]
-    console.print(f"{run} · {name} · split {sheet.exam['split']}", style="bold", markup=False)
+    console.print(f"{run} · {name} · split {sheet.exam['split']}", style="bold", markup=False, soft_wrap=True)
     console.print()
     for title, kind, columns in (
         ("reading", "reading", _READING),

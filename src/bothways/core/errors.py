@@ -43,8 +43,12 @@ def nearest(found: str, known: Iterable[str], how_many: int = 3) -> list[str]:
 
 
 def unknown(what: str, found: str, known: Iterable[str]) -> str:
-    """The sentence for a name that does not exist: nearest names first, then all of them."""
+    """The sentence for a name that does not exist: nearest names first, then all of them, or the number of very many."""
     known = sorted(known)
     close = nearest(found, known)
     hint = f" Did you mean {' or '.join(f'`{name}`' for name in close)}?" if close else ""
-    return f"Unknown {what} `{found}`.{hint} Known: {', '.join(known)}."
+    told = f"Known: {', '.join(known)}." if len(known) <= _MANY else f"{len(known)} names are known."
+    return f"Unknown {what} `{found}`.{hint} {told}"
+
+
+_MANY = 40

@@ -44,6 +44,8 @@ def open_picture(path: Path) -> np.ndarray:
     try:
         with Pil.open(path) as opened:
             return _flat(opened, str(path))
+    except PermissionError:
+        raise DataError(f"{path} may not be read; change its permissions.") from None
     except UnidentifiedImageError:
         raise DataError(f"{path} is not a picture that can be read; give a PNG, JPEG, WebP, BMP or GIF file.") from None
     except (OSError, SyntaxError, ValueError) as error:
