@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from bothways.worlds.watch.icons import template
-from bothways.worlds.watch.read_disc import View
-from bothways.worlds.watch.render import draw_battery
+from bothways.worlds.watch.read_window import Window
+from bothways.worlds.watch.render import draw_battery, draw_percentage
 from bothways.worlds.watch.scene import SHAPES
 
+# Levels of the first search, in percent points.
 _STEP_POINTS = 10
+# Noise that is cut off at white and black pales a picture by a few percent; its level must not be read from that.
 _STRENGTH = (0.94, 1.0)
 # The percentage's text helps, but a lossy tokenizer garbles it.
 _TEXT_WEIGHT = 0.25
-# A strip with less than this share of a rendering's energy says nothing.
-_LEAST_STRIP = 0.02
 
 
 @dataclass(frozen=True)
@@ -31,82 +30,6 @@ class Match:
     residual: float
     margin: float
     strips: np.ndarray
-
-
-class Window:
-    """The part of a view around one corner, and renderings into it."""
-
-    def __init__(self, look: View, corner: str, pale_is_ground: bool):
-        self.look = look
-        self.shape = look.shape
-        self.bottom, self.right = corner.startswith("bottom"), corner.endswith("right")
-        self._pale_is_ground = pale_is_ground
-        size, cell = self.shape.size_px, look.cell_px
-        largest = max(*self.shape.block_px, self.shape.icon_px(1.3))
-        self.side_px = min(largest + max(self.shape.inset_px(largest, 1), self.shape.inset_px(1, 0) // 4) + 2 * cell, size)
-        self.rows = self._native(self.bottom)
-        self.cols = self._native(self.right)
-        self.row_cells = slice(self.rows.start // cell, -(-self.rows.stop // cell))
-        self.col_cells = slice(self.cols.start // cell, -(-self.cols.stop // cell))
-        self._row_axis = look.axis[self.row_cells, self.rows]
-        self._col_axis = look.axis[self.col_cells, self.cols]
-        self._outside = look.outside[self.rows, self.cols]
-
-    def _native(self, far: bool) -> slice:
-        size = self.shape.size_px
-        return slice(size - self.side_px, size) if far else slice(0, self.side_px)
-
-    def cut(self, cells: np.ndarray) -> np.ndarray:
-        """The window of a view (3, cells, cells), flat."""
-        return cells[:, self.row_cells, self.col_cells].ravel()
-
-    def view(self, canvases: np.ndarray) -> np.ndarray:
-        """Views, flat, (N, 3 * rows * cols) of canvases (N, side, side, 3) in [0, 255]."""
-        ink = (1 - np.moveaxis(canvases, -1, 1) / 255) * self._outside
-        if self._pale_is_ground:
-            # As the picture is treated (read_corners.without_pale), canvas by canvas.
-            ink = ink * np.clip((ink.max(1, keepdims=True) - 0.2) / 0.1, 0, 1)
-        return (self._row_axis @ ink @ self._col_axis.T).reshape(len(canvases), -1)
-
-    def blank(self, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """White canvases with a margin, into which parts may stick out of the picture, and the same without the margin."""
-        margin = 2 * self.look.cell_px
-        framed = np.full((num, self.side_px + 2 * margin, self.side_px + 2 * margin, 3), 255, np.float32)
-        return framed, framed[:, margin:-margin, margin:-margin]
-
-    def spots(self, height: int, width: int, jitter: float) -> list[tuple[int, int]]:
-        """Tops and lefts in the window, a cell apart, of a box that the world places in this corner, and one cell beyond."""
-        cell, extent = self.look.cell_px, max(height, width)
-        low, high = self.shape.inset_px(extent, -jitter), self.shape.inset_px(extent, jitter)
-        insets = range(low - cell, high + cell + (cell if jitter else 1), cell)
-        tops = [self.side_px - height - i if self.bottom else i for i in insets]
-        lefts = [self.side_px - width - i if self.right else i for i in insets]
-        return [(top, left) for top in tops for left in lefts]
-
-    def box(self, top: int, left: int, height: int, width: int) -> np.ndarray:
-        """bool, flat: cells whose middle lies in a box of the window."""
-        cell = self.look.cell_px
-        y = (np.arange(self.row_cells.start, self.row_cells.stop) + 0.5) * cell - self.rows.start
-        x = (np.arange(self.col_cells.start, self.col_cells.stop) + 0.5) * cell - self.cols.start
-        inside = ((y >= top) & (y < top + height))[:, None] & ((x >= left) & (x < left + width))[None, :]
-        return np.broadcast_to(inside, (3, *inside.shape)).ravel()
-
-    def strips(self, seen: np.ndarray, rendered: np.ndarray) -> np.ndarray:
-        """How strongly quarters of a rendering show in the window: four level strips, then four upright ones.
-
-        The outer strips are what half a part lacks. A strip that holds next to nothing counts as shown.
-        """
-        planes = (3, self.row_cells.stop - self.row_cells.start, self.col_cells.stop - self.col_cells.start)
-        energy, shown = (rendered**2).reshape(planes), (seen * rendered).reshape(planes)
-        shares = []
-        for others in ((0, 2), (0, 1)):
-            line, line_shown = energy.sum(others), shown.sum(others)
-            inked = np.flatnonzero(line > 0.1 * line.max())
-            bounds = np.round(np.linspace(inked[0], inked[-1] + 1, 5)).astype(int)
-            for start, stop in pairwise(bounds):
-                part = line[start:stop].sum()
-                shares.append(line_shown[start:stop].sum() / part if part > _LEAST_STRIP * line.sum() else 1.0)
-        return np.array(shares)
 
 
 Place = tuple[int, int, int]
@@ -186,10 +109,6 @@ class _Levels:
     def weight(self) -> np.ndarray:
         return self.bar + np.float32(_TEXT_WEIGHT) * self.text
 
-    def text_alone(self) -> _Levels:
-        """The same without the bar, and with nothing else in the window."""
-        return _Levels(self.rendered * self.text, np.ones_like(self.bar), np.zeros_like(self.text))
-
     def compare(self, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Error and energy, a level each. The whole part may be a little paler than rendered, as noise makes it."""
         weight = self.weight
@@ -221,6 +140,7 @@ class BatteryBank:
         self._weighted = np.stack([levels.rendered * weight for levels, weight in zip(self._coarse, weights, strict=True)])
         self._energy = np.stack([levels.rendered**2 @ weight for levels, weight in zip(self._coarse, weights, strict=True)])
         self._levels_at = lru_cache(maxsize=64)(self._render)
+        self._texts_at = lru_cache(maxsize=64)(self._render_texts)
 
     def best(self, seen: np.ndarray, noise: float) -> Match:
         """The best place and level for a window's view; `margin` compares with levels 8 points away."""
@@ -247,8 +167,17 @@ class BatteryBank:
         """How little the window looks like a percentage without a bar; infinite where none is drawn."""
         if not self._window.shape.font_px:
             return np.inf
-        place = min(range(len(self._spots)), key=lambda i: self._coarse[i].text_alone().residual(seen))
-        return self._levels_at(self._spots[place], range(101)).text_alone().residual(seen)
+        return min(self._texts_at(spot).residual(seen) for spot in self._spots)
+
+    def _render_texts(self, spot: tuple[int, int]) -> _Levels:
+        window, shape = self._window, self._window.shape
+        framed, canvases = window.blank(101)
+        margin = 2 * window.look.cell_px
+        top, left = spot[0] + margin + (0 if window.bottom else shape.bar_px[1] + 1), spot[1] + margin
+        for level, canvas in enumerate(framed):
+            draw_percentage(canvas, shape, level, top, left)
+        rendered = window.view(canvases)
+        return _Levels(rendered, np.ones_like(rendered[0]), np.zeros_like(rendered[0]))
 
     def _refined(self, spot: tuple[int, int], levels: range, seen: np.ndarray) -> tuple[int, int]:
         """The best place to a pixel, where the bank's places are a cell apart: first along x, then along y."""

@@ -14,17 +14,22 @@ import numpy as np
 
 from bothways.worlds.watch.config import WatchConfig
 from bothways.worlds.watch.palette import CORNERS
-from bothways.worlds.watch.read_banks import BatteryBank, IconBank, Window
+from bothways.worlds.watch.read_banks import BatteryBank, IconBank
 from bothways.worlds.watch.read_disc import Disc, View
+from bothways.worlds.watch.read_window import Window
 from bothways.worlds.watch.scene import SHAPES
 
 # A residual is |picture - rendering|^2 / |rendering|^2, less what noise adds: 0 = the same, 1 = nothing there.
-_MOST_RESIDUAL = 0.15
+_MOST_RESIDUAL = 0.12
 # By how much the best other kind must be worse, and by this many times what is left unexplained.
 _LEAST_MARGIN = 0.04
-_MARGIN_OVER_RESIDUAL = 1.0
+_MARGIN_OVER_RESIDUAL = 2.0
 # How strongly each strip of the part must show (1 = as rendered): one painted over shows 0.
 _STRIP_RANGE = (0.5, 1.8)
+# The same for a battery's level against levels 8 points away, whose renderings differ little.
+_LEVEL_MARGIN_OVER_RESIDUAL = 0.3
+# A percentage whose bar is missing.
+_MOST_TEXT_RESIDUAL = 0.05
 # Half an icon is about as unlike a battery as a whole icon; it is taken for an icon.
 _BATTERY_BIAS = 0.8
 # Below this share of the faintest icon's energy a corner is empty.
@@ -70,14 +75,15 @@ class CornerReader:
             return Found("empty")
         icon = self._icons[corner].best(seen, noise)
         battery = self._batteries[corner].best(seen, noise)
-        if battery.residual < min(icon.residual, _MOST_RESIDUAL) and _whole(battery.strips):
+        fits = battery.residual < min(icon.residual, _MOST_RESIDUAL)
+        if fits and battery.margin > _LEVEL_MARGIN_OVER_RESIDUAL * battery.residual and _whole(battery.strips):
             return Found("battery", battery.value, 1 - max(0.0, battery.residual))
         wanted = max(_LEAST_MARGIN, _MARGIN_OVER_RESIDUAL * icon.residual)
         if icon.residual < _MOST_RESIDUAL and icon.margin > wanted and _whole(icon.strips):
             what = "shape" if icon.value in SHAPES else "icon"
             return Found(what, icon.value, (1 - max(0.0, icon.residual)) * (1 - 0.5 * wanted / icon.margin))
         like_battery = battery.residual < _BATTERY_BIAS * icon.residual
-        like_battery = like_battery or self._batteries[corner].text_residual(seen) < _MOST_RESIDUAL
+        like_battery = like_battery or self._batteries[corner].text_residual(seen) < _MOST_TEXT_RESIDUAL
         return Found("odd", "battery" if like_battery else "icon")
 
 

@@ -95,16 +95,19 @@ def hand_mask(shape: Geometry, hand: str, mark: int) -> tuple[Box, np.ndarray]:
 def draw_battery(canvas: np.ndarray, shape: Geometry, battery: int, top: int, left: int, text_above: bool) -> None:
     """Bar, tip and, where it is legible, the percentage, in place; the block of all three starts at `top`, `left`."""
     width, height = shape.bar_px
-    text_top = top + height + 1
-    if shape.font_px and text_above:
-        text_top, top = top, top + shape.font_px + 1
-    box = (slice(top, top + height), slice(left, left + width + shape.tip_px))
+    bar_top = top + (shape.font_px + 1 if shape.font_px and text_above else 0)
+    box = (slice(bar_top, bar_top + height), slice(left, left + width + shape.tip_px))
     canvas[box] = battery_patch(shape, battery, canvas[box])
     if shape.font_px:
-        mask = percentage(battery, shape.font_px)
-        high, wide = mask.shape[:2]
-        text_left = left + (shape.block_px[0] - wide) // 2
-        paint(canvas, (slice(text_top, text_top + high), slice(text_left, text_left + wide)), mask, np.float32(TEXT_COLOR))
+        draw_percentage(canvas, shape, battery, top if text_above else top + height + 1, left)
+
+
+def draw_percentage(canvas: np.ndarray, shape: Geometry, battery: int, top: int, left: int) -> None:
+    """The text "57%", in place, in the middle of a block that starts at `left`."""
+    mask = percentage(battery, shape.font_px)
+    high, wide = mask.shape[:2]
+    left += (shape.block_px[0] - wide) // 2
+    paint(canvas, (slice(top, top + high), slice(left, left + wide)), mask, np.float32(TEXT_COLOR))
 
 
 def battery_patch(shape: Geometry, battery: int, under: np.ndarray) -> np.ndarray:
