@@ -31,7 +31,7 @@ LAYOUTS = {
 
 @lru_cache
 def loud_model(family: str = "llama", path: str = "sdpa", layout: str = "raster") -> UnifiedModel:
-    return tiny.backbone_model(family, path, loudness=8.0, **LAYOUTS[layout])
+    return tiny.backbone_model(family, path, **LAYOUTS[layout])
 
 
 @torch.inference_mode()

@@ -134,7 +134,7 @@ def test_initial_weights_are_named_by_the_seed_alone():
     again, other = weights(), weights(seed=1)
     assert [name for name in one if not torch.equal(one[name], again[name])] == []
     same = [name for name in one if torch.equal(one[name], other[name])]
-    assert all(name.endswith(("bias", "norm.weight", "layernorm.weight")) for name in same)
+    assert all(name.endswith(("bias", "norm.weight")) or "layernorm" in name for name in same)
     drawn = [tensor for name, tensor in one.items() if name not in same]
     assert len(drawn) > 15 and all(tensor.std() > 0.01 for tensor in drawn)
 

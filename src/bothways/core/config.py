@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -64,20 +65,20 @@ def digest_of(values: Any) -> str:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with the values of `over`, dict by dict; None in `over` removes a key of an open mapping."""
+    """`base` with the values of `over`, dict by dict; None is a value like any other."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         # Another `kind` means another part: its settings replace the old ones instead of mixing with them.
         same_part = both and value.get("kind", merged[key].get("kind")) == merged[key].get("kind")
         merged[key] = merge(merged[key], value) if same_part else value
-    return {key: value for key, value in merged.items() if not (value is None and key in over and key not in base)}
+    return merged
 
 
 def unflatten(dotted: dict[str, Any]) -> dict[str, Any]:
     """{"a.b": 1} -> {"a": {"b": 1}}. Raises: ConfigError when one key lies inside another's value."""
     nested: dict[str, Any] = {}
-    for key, value in dotted.items():
+    for key, value in sorted(dotted.items(), key=lambda item: item[0].count(".")):
         *path, last = key.split(".")
         at = nested
         for name in path:
@@ -96,16 +97,24 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise ConfigError(f"Found the override `{pair}`; expected KEY=VALUE, for example train.steps=100.")
         try:
-            dotted[key] = yaml.safe_load(value)
+            dotted[key] = yaml.load(value, _Loader)
         except yaml.YAMLError as error:
             raise ConfigError(f"The value of `{pair}` is not valid YAML ({' '.join(str(error).split())}).") from None
     return dotted
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as people write numbers: 3e-4 is one, which YAML 1.1 takes for text."""
+
+
+_EXPONENT = re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$")
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _EXPONENT, list("-+0123456789"))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises: ConfigError when it is missing or not a mapping."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"Cannot read the config {path} ({error}); give a YAML file.") from None
     except yaml.YAMLError as error:

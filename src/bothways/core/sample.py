@@ -31,7 +31,7 @@ class AbstractPicture(ABC):
 
 @dataclass(frozen=True)
 class ArrayPicture(AbstractPicture):
-    """A picture held in memory: `array` is uint8 (height, width, 3); `name` serves as its key."""
+    """A picture held in memory: `array` is uint8 (height, width, 3), channels last; `name` serves as its key."""
 
     array: np.ndarray
     name: str
@@ -41,7 +41,7 @@ class ArrayPicture(AbstractPicture):
         return self.name
 
     def pixels(self, size_px: int) -> np.ndarray:
-        if self.array.shape[:2] == (size_px, size_px):
+        if set(self.array.shape[:-1]) == {size_px}:  # a picture, or a modality with another number of axes
             return self.array
         from PIL import Image as Pil
 

@@ -23,6 +23,7 @@ class FilePicture(AbstractPicture):
 
     @property
     def key(self) -> str:
+        _check_is_file(self.path)
         stat = self.path.stat()
         return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
 
@@ -35,10 +36,7 @@ def open_picture(path: Path) -> np.ndarray:
     from PIL import Image as Pil
     from PIL import UnidentifiedImageError
 
-    if not path.exists():
-        raise DataError(f"There is no picture {path}; give the path of a PNG, JPEG or other picture file.")
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; give the path of one picture file.")
+    _check_is_file(path)
     # Pillow warns about large pictures from the same header that we check; ours is the only voice.
     Pil.MAX_IMAGE_PIXELS = None
     try:
@@ -69,6 +67,13 @@ def picture_from(image: Any) -> ArrayPicture:
     return ArrayPicture(array, hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest() + f"/{array.shape}")
 
 
+def _check_is_file(path: Path) -> None:
+    if not path.exists():
+        raise DataError(f"There is no picture {path}; give the path of a PNG, JPEG or other picture file.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of one picture file.")
+
+
 def _checked(array: np.ndarray) -> np.ndarray:
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
         raise DataError(
@@ -87,5 +92,8 @@ def _flat(image: Any, name: str) -> np.ndarray:
             f"{name} has {width} x {height} = {width * height / 1e6:.0f} megapixels; at most {MAX_PIXELS // 10**6} are "
             "decoded. Make it smaller first."
         )
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
+        levels = (np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8)
+        return np.repeat(levels[:, :, None], 3, 2)
     flat = image.convert("RGBA")
     return np.asarray(Pil.alpha_composite(Pil.new("RGBA", flat.size, "white"), flat).convert("RGB"))

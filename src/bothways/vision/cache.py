@@ -52,10 +52,11 @@ class EncodingCache:
             return
         fresh: list[str] = []
         for some in _batches(p for p in pictures if p.key not in self._known):
-            self._known.update(self._encode(some))
-            fresh += [p.key for p in some]
+            new = self._encode(list({p.key: p for p in some}.values()))
+            self._known.update(new)
+            fresh += new
         if self._folder and fresh:
-            self._save(list(dict.fromkeys(fresh)))
+            self._save(fresh)
 
     @torch.inference_mode()
     def _encode(self, pictures: list[AbstractPicture]) -> dict[str, np.ndarray]:

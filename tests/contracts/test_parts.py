@@ -1,0 +1,258 @@
+"""Every part in a catalogue keeps the contract of its room; a new catalogue line is tested here without another line.
+
+The tokenizers' contract runs over a modality with one axis too, which lives outside the package.
+"""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import waves
+from bothways.backbones import BACKBONES
+from bothways.backbones.backbone import Reads
+from bothways.core.catalogue import Catalogue
+from bothways.core.errors import ConfigError
+from bothways.core.randomness import rng
+from bothways.core.spec import CannotDraw, Continuous, Discrete, VisualSpec
+from bothways.heads import HEADS
+from bothways.heads.choose import How
+from bothways.heads.head import AbstractHead
+from bothways.vision import TOKENIZERS
+from bothways.vision.tokenizer import AbstractTokenizer, to_unit
+from bothways.worlds import WORLDS
+from bothways.worlds.world import AbstractWorld
+
+SPLITS = ("train", "validation", "test", "composition")
+CATALOGUES = {"tokenizer": TOKENIZERS, "head": HEADS, "backbone": BACKBONES, "world": WORLDS}
+ENTRIES = [(room, kind) for room, catalogue in CATALOGUES.items() for kind in catalogue]
+WAVES = "waves:WaveConfig"
+
+
+@pytest.mark.parametrize(("room", "kind"), [*ENTRIES, ("tokenizer", WAVES)])
+def test_a_config_is_found_by_its_kind_and_survives_the_way_to_yaml_and_back(room: str, kind: str):
+    catalogue: Catalogue = CATALOGUES[room]
+    config = catalogue.load(kind)()
+    assert config.kind == kind
+    again = type(config).parse(json.loads(json.dumps(config.to_dict())))
+    assert again == config and again.digest() == config.digest()
+    with pytest.raises(ConfigError, match="kindd"):
+        type(config).parse({"kindd": kind})
+
+
+def tokenizer_and_pixels(kind: str, num: int = 3) -> tuple[AbstractTokenizer, torch.Tensor]:
+    tokenizer = TOKENIZERS.load(kind)().build()
+    size, axes = tokenizer.spec.size_px, len(tokenizer.spec.grid)
+    if axes == 2:
+        shape = (num, size // 4, size // 4, 3)
+        raw = rng(0, "pixels").integers(0, 256, shape, dtype=np.uint8).repeat(4, 1).repeat(4, 2)
+    else:
+        assert kind == WAVES, "a new number of axes needs an example here"
+        raw = np.stack([waves.Wave(cycles).pixels(size) for cycles in range(1, num + 1)])
+    return tokenizer, to_unit(raw)
+
+
+@pytest.mark.parametrize("kind", [*TOKENIZERS, WAVES])
+def test_a_tokenizer_makes_the_tokens_that_its_spec_declares(kind: str):
+    tokenizer, pixels = tokenizer_and_pixels(kind)
+    spec, tokens = tokenizer.spec, tokenizer.encode(pixels)
+    assert spec.size_px == tokenizer.config.size_px and spec.num_tokens == np.prod(spec.grid)
+    assert tokens.shape[:2] == (3, spec.num_tokens)
+    if isinstance(spec.tokens, Discrete):
+        assert tokens.shape == (3, spec.num_tokens) and tokens.dtype == torch.long
+        assert tokens.min() >= 0 and tokens.max() < spec.tokens.vocab
+    else:
+        assert tokens.shape == (3, spec.num_tokens, spec.dim) and tokens.dtype == torch.float32
+    vectors = tokenizer.vectors(tokens)
+    assert vectors.shape == (3, spec.num_tokens, spec.dim) and vectors.isfinite().all()
+    assert (tokens[0] != tokens[1]).any(), "two pictures, the same tokens"
+
+
+@pytest.mark.parametrize("kind", [*TOKENIZERS, WAVES])
+def test_a_tokenizer_draws_in_range_or_says_that_it_cannot(kind: str):
+    tokenizer, pixels = tokenizer_and_pixels(kind)
+    tokens = tokenizer.encode(pixels)
+    if not tokenizer.spec.can_draw:
+        with pytest.raises(CannotDraw):
+            tokenizer.decode(tokens)
+        return
+    drawn = tokenizer.decode(tokens)
+    assert drawn.shape == pixels.shape and drawn.dtype == torch.float32
+    assert drawn.abs().max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("kind", [*TOKENIZERS, WAVES])
+def test_a_tokenizer_is_frozen_and_treats_each_picture_alone(kind: str):
+    tokenizer, pixels = tokenizer_and_pixels(kind)
+    assert not tokenizer.training and not any(p.requires_grad for p in tokenizer.parameters())
+    together = tokenizer.encode(pixels)
+    for row in range(3):
+        torch.testing.assert_close(tokenizer.encode(pixels[row : row + 1])[0], together[row], rtol=0, atol=1e-5)
+
+
+WIDTH, NUM = 16, 7
+DISCRETE = VisualSpec("example", Discrete(20, 4), (3, 3), 48, True)
+CONTINUOUS = VisualSpec("example", Continuous(6), (3, 3), 48, True)
+
+
+def head_and_target(kind: str) -> tuple[AbstractHead, VisualSpec, torch.Tensor]:
+    config = HEADS.load(kind)()
+    spec = next(spec for spec in (DISCRETE, CONTINUOUS) if isinstance(spec.tokens, config.accepts))
+    torch.manual_seed(0)
+    target = torch.randint(0, 20, (NUM,)) if spec is DISCRETE else torch.randn(NUM, spec.dim)
+    return config.build(spec, WIDTH), spec, target
+
+
+def draws(num: int = NUM) -> list[np.random.Generator]:
+    return [rng(0, "head", row) for row in range(num)]
+
+
+HIDDEN = torch.from_numpy(rng(0, "hidden").standard_normal((NUM, WIDTH)).astype("float32"))
+PLACE = torch.arange(NUM)
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_heads_loss_is_unreduced_and_reaches_the_hidden_states_and_every_weight(kind: str):
+    head, _, target = head_and_target(kind)
+    hidden = HIDDEN.clone().requires_grad_()
+    losses = head.loss(hidden, target, PLACE, draws())
+    assert losses.shape == (NUM,) and losses.isfinite().all() and losses.std() > 0
+    losses[2].backward()
+    assert hidden.grad[2].abs().max() > 0, "the loss of a position hangs on its hidden state"
+    others = torch.arange(NUM) != 2
+    assert hidden.grad[others].abs().max() == 0, "and on no other"
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in head.parameters())
+    alone = head.loss(HIDDEN[2:3], target[2:3], PLACE[2:3], draws()[2:3])
+    torch.testing.assert_close(alone[0], losses[2].detach())
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_learns_its_target_and_then_draws_it(kind: str):
+    head, spec, target = head_and_target(kind)
+    optimizer = torch.optim.Adam(head.parameters(), 0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        head.loss(HIDDEN, target, PLACE, draws()).mean().backward()
+        optimizer.step()
+    tokens, _ = head.sample(HIDDEN, None, PLACE, How(), draws())
+    if isinstance(spec.tokens, Discrete):
+        assert tokens.tolist() == target.tolist()
+    else:
+        torch.testing.assert_close(tokens, target, rtol=0, atol=0.3)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_heads_tokens_are_valid_and_its_confidence_a_probability(kind: str, temperature: float, guidance: float):
+    head, spec, _ = head_and_target(kind)
+    how = How(temperature=temperature, guidance=guidance)
+    unguided = None if guidance == 1.0 else HIDDEN.flip(0)
+    tokens, confidence = head.sample(HIDDEN, unguided, PLACE, how, draws())
+    if isinstance(spec.tokens, Discrete):
+        assert tokens.shape == (NUM,) and tokens.dtype == torch.long
+        assert tokens.min() >= 0 and tokens.max() < spec.tokens.vocab
+    else:
+        assert tokens.shape == (NUM, spec.dim) and tokens.isfinite().all()
+    assert confidence.shape == (NUM,) and confidence.min() >= 0 and confidence.max() <= 1
+    again, _ = head.sample(HIDDEN[3:4], None if unguided is None else unguided[3:4], PLACE[3:4], how, draws()[3:4])
+    torch.testing.assert_close(again[0], tokens[3])  # the same draw alone
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_refuses_tokens_that_it_cannot_make_and_names_those_that_can(kind: str):
+    config = HEADS.load(kind)()
+    misfit = CONTINUOUS if config.accepts is Discrete else DISCRETE
+    with pytest.raises(ConfigError, match=f"`{kind}` needs .* `example` makes") as caught:
+        config.build(misfit, WIDTH)
+    fitting = [name for name in HEADS if isinstance(misfit.tokens, HEADS.load(name).accepts)]
+    assert all(name in str(caught.value) for name in fitting)
+
+
+@pytest.mark.parametrize("kind", BACKBONES)
+def test_a_backbone_turns_embeddings_into_hidden_states_and_those_into_logits(kind: str):
+    backbone = BACKBONES.load(kind)().build(vocab_size=50)
+    ids = torch.randint(0, 50, (2, 6), generator=torch.Generator().manual_seed(0))
+    x = backbone.embed(ids)
+    assert x.shape == (2, 6, backbone.width)
+    rows = torch.arange(6).repeat(2, 1)
+    reads = Reads.within(torch.zeros_like(rows), rows, torch.zeros_like(rows, dtype=torch.bool))
+    hidden = backbone.run(x, reads, rows)
+    assert hidden.shape == x.shape and hidden.dtype == torch.float32 and hidden.isfinite().all()
+    logits = backbone.text_logits(hidden)
+    assert logits.shape == (2, 6, 50)
+    logits.logsumexp(-1).sum().backward()
+    idle = [name for name, p in backbone.named_parameters() if p.grad is None]
+    assert idle == []
+    cache = backbone.new_cache(2, 6)
+    parts = [
+        backbone.run(x[:, i : i + 1], Reads(rows[:, :1] * 0, rows[:, i : i + 1], rows[:, : i + 1] * 0, rows[:, : i + 1],
+                                            torch.zeros(2, i + 1, dtype=torch.bool)), rows[:, i : i + 1], cache)
+        for i in range(6)
+    ]  # fmt: skip
+    torch.testing.assert_close(torch.cat(parts, 1), hidden, rtol=0, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def world(request: pytest.FixtureRequest) -> AbstractWorld:
+    return WORLDS.load(request.param)().build()
+
+
+def scenes_of(world: AbstractWorld, split: str, num: int) -> list[str]:
+    return [json.dumps(world.facts(world.scene(split, index))) for index in range(num)]
+
+
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
+def test_a_worlds_scenes_are_functions_of_split_and_index_and_no_split_has_anothers(world: AbstractWorld):
+    again = world.config.build()
+    assert [again.scene("test", index) for index in (5, 3)] == [world.scene("test", index) for index in (5, 3)]
+    found = {split: set(scenes_of(world, split, 300)) for split in SPLITS}
+    for split in SPLITS:
+        assert len(found[split]) > 290, "scenes vary"
+        for other in SPLITS:
+            assert split == other or not found[split] & found[other]
+
+
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
+def test_a_world_renders_the_same_bytes_each_time_and_promises_pictures_by_key(world: AbstractWorld):
+    picture = world.picture("test", 0)
+    pixels = world.render(world.scene("test", 0), 64)
+    assert pixels.shape == (64, 64, 3) and pixels.dtype == np.uint8
+    assert (picture.pixels(64) == pixels).all()
+    assert (world.config.build().render(world.scene("test", 0), 64) == pixels).all()
+    keys = {world.picture(split, index).key for split in SPLITS for index in range(5)}
+    assert len(keys) == 20
+    assert (world.picture("test", 1).pixels(64) != pixels).any()
+    with pytest.raises(ConfigError):
+        world.render(world.scene("test", 0), 8)
+
+
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
+def test_a_world_reads_its_own_renderings(world: AbstractWorld):
+    for index in range(12):
+        scene = world.scene("validation", index)
+        facts, reading = world.facts(scene), world.read(world.render(scene, 64))
+        assert set(reading) >= set(world.attributes)
+        for attribute in world.attributes:
+            assert 0 <= reading[attribute].confidence <= 1
+            read, truth = reading[attribute].value, facts[attribute]
+            close = isinstance(truth, int) and attribute == "battery" and read is not None and abs(read - truth) <= 5
+            assert read == truth or close, (index, attribute)
+
+
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
+def test_a_world_understands_its_own_answers_and_grades_them_right(world: AbstractWorld):
+    for index in range(10):
+        scene = world.scene("test", index)
+        said = world.say(scene, "exam", rng(0, "contract", index))
+        assert said.questions and said.captions and said.requests
+        for ask in said.questions:
+            assert world.grade(ask.attribute, ask.answer, scene) == 1.0
+            assert world.understand(ask.attribute, ask.answer) is not None
+            assert world.understand(ask.attribute, "no idea") is None
+            assert world.grade(ask.attribute, "no idea", scene) == 0.0
+        for caption in said.captions:
+            assert world.hear(caption.text) == caption.states
