@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -92,19 +93,24 @@ def score(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int)
     return {
         "num_pictures": num_pictures,
         "attributes": found,
-        "root_mean_square_error": float(np.sqrt((error**2).mean())),
+        "root_mean_square_error": round(float(np.sqrt((error**2).mean())), 4),
         "codebook": codebook_use(tokens, tokenizer.spec.tokens.vocab),
     }
 
 
 def _shares(name: str, truth: list, read: list) -> dict[str, float]:
-    right = np.mean([r == t for t, r in zip(truth, read, strict=True)])
-    unreadable = np.mean([r is None for r in read])
-    shares = {"right": float(right), "wrong": float(1 - right - unreadable), "unreadable": float(unreadable)}
+    pairs = list(zip(truth, read, strict=True))
+
+    def share(holds: Callable[[Any, Any], bool]) -> float:
+        return round(sum(holds(t, r) for t, r in pairs) / len(pairs), 4)
+
+    shares = {
+        "right": share(lambda t, r: r == t),
+        "wrong": share(lambda t, r: r is not None and r != t),
+        "unreadable": share(lambda t, r: r is None),
+    }
     if name in ("minute", "second"):
-        shares["within_one"] = float(
-            np.mean([r is not None and min((r - t) % 60, (t - r) % 60) <= 1 for t, r in zip(truth, read, strict=True)])
-        )
+        shares["within_one"] = share(lambda t, r: r is not None and min((r - t) % 60, (t - r) % 60) <= 1)
     if name == "battery":
-        shares["within_5"] = float(np.mean([r is not None and abs(r - t) <= 5 for t, r in zip(truth, read, strict=True)]))
+        shares["within_5"] = share(lambda t, r: r is not None and abs(r - t) <= 5)
     return shares
