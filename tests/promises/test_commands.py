@@ -28,8 +28,8 @@ PROMISED = {
     "answer": {"--image", "--question", "--step"},
     "caption": {"--image", "--step"},
     "draw": {"--prompt", "--out", "--seed", "--guidance", "--temperature", "--top-k", "--step"},
-    "make-data": {"--out", "--images", "--size", "--seed", "--level"},
-    "read": {"--level"},
+    "make-data": {"--out", "--images", "--size", "--seed", "--level", "--recipe"},
+    "read": {"--level", "--recipe"},
 }
 SKIPPED = {"bench"}  # a group; its commands are tried where they are written
 
@@ -145,6 +145,16 @@ def test_make_data_writes_pictures_that_read_understands(tmp_path: Path, told) -
     for line, scene in zip(map(json.loads, lines.splitlines()), scenes, strict=True):
         assert list(line) == list(scene)
         assert line["weather"] == scene["weather"] and line["image"].endswith(scene["image"])
+
+
+def test_pictures_can_be_made_and_read_in_the_world_of_a_recipe_or_run(trained: Path, tmp_path: Path, told) -> None:
+    world = ["--recipe", trained / "config.yaml"]
+    assert told("make-data", "watch", "--out", tmp_path / "data", "--images", 1, "--size", 128, *world)[0] == 0
+    scene = json.loads((tmp_path / "data/scenes.jsonl").read_text())
+    code, line, _ = told("read", tmp_path / "data" / scene["image"], *world)
+    assert code == 0 and json.loads(line)["second"] is None is scene["second"]
+    code, _, err = told("read", tmp_path / "data" / scene["image"], *world, "--level", "all")
+    assert code == 2 and "leave one of them out" in err
 
 
 def test_version_is_printed(told) -> None:

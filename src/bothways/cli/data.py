@@ -10,7 +10,13 @@ import typer
 
 from bothways.cli.terminal import complain, progress, say
 
-LevelOption = Annotated[str, typer.Option(help="Difficulty: all, glance, glance+, hands, fine, two facts, composition.")]
+LevelOption = Annotated[
+    str | None,
+    typer.Option(help="Difficulty: all, glance, glance+, hands, fine, two facts, composition.", show_default="all"),
+]
+WorldOption = Annotated[
+    str | None, typer.Option(metavar="RECIPE", help="The world that this recipe, or a run's config.yaml, trains on.")
+]
 
 
 def make_data(
@@ -19,13 +25,13 @@ def make_data(
     images: Annotated[int, typer.Option(help="Number of pictures.")] = 1000,
     size: Annotated[int, typer.Option(help="Side of a picture, pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Names the scenes and wordings.")] = 0,
-    level: LevelOption = "all",
+    level: LevelOption = None,
+    recipe: WorldOption = None,
 ) -> None:
     """Write pictures, conversations about them (LLaVA format) and what each shows."""
     from bothways.data import llava
-    from bothways.worlds import WORLDS
 
-    made = WORLDS.load(world).parse({"kind": world, "level": level}, where=f"world {world}").build()
+    made = _world(world, level, recipe)
     with progress().status(f"rendering {images} pictures"):
         llava.make_data(made, out, images, size, seed)
     say(f"{out}: {images} pictures of {size} px in images/, conversations in samples.json, facts in scenes.jsonl")
@@ -33,14 +39,14 @@ def make_data(
 
 def read(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Pictures of the watch world.", show_default=False)],
-    level: LevelOption = "all",
+    level: LevelOption = None,
+    recipe: WorldOption = None,
 ) -> None:
     """Read what pictures show: a JSON line each, null where unreadable."""
     from bothways.core.errors import DataError
     from bothways.data.pixels import open_picture
-    from bothways.worlds.watch.config import WatchConfig
 
-    world, failed = WatchConfig.parse({"level": level}, where="level").build(), None
+    world, failed = _world("watch", level, recipe), None
     for path in images:
         try:
             pixels = open_picture(path)
@@ -54,3 +60,19 @@ def read(
             failed = error
     if failed is not None:
         raise typer.Exit(failed.exit_code)
+
+
+def _world(kind: str, level: str | None, recipe: str | None):
+    from bothways.core.errors import ConfigError
+    from bothways.recipes.recipe import load_recipe
+    from bothways.worlds import WORLDS
+
+    if recipe is None:
+        values = {"kind": kind} | ({} if level is None else {"level": level})
+        return WORLDS.load(kind).parse(values, where=f"world {kind}").build()
+    if level is not None:
+        raise ConfigError(f"Found --level {level} and --recipe {recipe}; the recipe has a level, so leave one of them out.")
+    found = load_recipe(recipe, kind="model").world
+    if found.kind != kind:
+        raise ConfigError(f"The recipe `{recipe}` trains on the world {found.kind}, not {kind}; name that world.")
+    return found.build()

@@ -3,6 +3,7 @@
     config.yaml              `model` describes the parts
     parts/wording/           the text tokenizer
     parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent)
+    parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
     checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """
 
@@ -11,25 +12,35 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from bothways.core.disk import writing
+from bothways.core.disk import read_json, write_json, writing
 from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
 from bothways.layout.wording import Wording, load_wording
 from bothways.model import checkpoint
 from bothways.model.config import ModelConfig
 from bothways.model.unified import Encodings, UnifiedModel
+from bothways.vision.vq import weights_path
+
+SIDES = ("given", "learned")
+CHECKSUMS = "weights.json"
 
 
 def keep_parts(run: RunDir, config: ModelConfig, wording: Wording) -> None:
-    """Copies into the run folder what the config names and the package does not ship."""
+    """Copies into the run folder what the config names and the package does not ship.
+
+    Raises: RunError when the disk refuses, or the run began with other tokenizer weights.
+    """
     parts = run.path / "parts"
+    sums = _checksums(config)
+    _check_weights(parts, sums)
     with writing(parts):
         (parts / "wording").mkdir(parents=True, exist_ok=True)
         wording.save(parts / "wording")
-        for side in ("given", "learned"):
+        for side in SIDES:
             weights = getattr(getattr(config, side), "weights", None)
             if weights and not weights.startswith("asset:"):
                 shutil.copyfile(weights, parts / f"{side}.safetensors")
+    write_json(parts / CHECKSUMS, sums)
 
 
 def load(run: RunDir, step: int | None = None, encodings: Encodings | None = None) -> tuple[UnifiedModel, int]:
@@ -51,6 +62,7 @@ def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
     if not isinstance(values.get("model"), dict):
         raise RunError(f"{run.config_path} describes no model (it has the keys {', '.join(values)}); is this a bothways run?")
     config = _with_kept_weights(ModelConfig.parse(values["model"], where=f"{run.config_path}: model"), run.path / "parts")
+    _check_weights(run.path / "parts", _checksums(config))
     kept = run.path / "parts" / "wording"
     return UnifiedModel(config, load_wording(kept if kept.is_dir() else config.text), encodings)
 
@@ -60,3 +72,20 @@ def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
     homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
     kept = {f"{side}.weights": parts / f"{home}.safetensors" for side, home in homes.items()}
     return config.with_changes({key: str(path) for key, path in kept.items() if path.exists()})
+
+
+def _checksums(config: ModelConfig) -> dict[str, str]:
+    """Side -> checksum of its weights file; sides without one, or whose file is missing, are left out."""
+    named = {side: getattr(getattr(config, side), "weights", None) for side in SIDES}
+    paths = {side: weights_path(weights) for side, weights in named.items() if weights}
+    return {side: checkpoint.checksum(path) for side, path in paths.items() if path.is_file()}
+
+
+def _check_weights(parts: Path, found: dict[str, str]) -> None:
+    began = read_json(parts / CHECKSUMS) if (parts / CHECKSUMS).exists() else {}
+    for side in SIDES:
+        if side in found and began.get(side, found[side]) != found[side]:
+            raise RunError(
+                f"The weights of the `{side}` tokenizer are not those that the run {parts.parent} was trained with, so tokens "
+                "would mean something else; put the old weights back, or train again."
+            )

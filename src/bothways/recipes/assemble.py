@@ -70,6 +70,7 @@ def train(
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
     config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
     stream = stream_of(recipe, recipe.world.build(), model)
+    stream.batches(0)  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
     keep_parts(run, recipe.model, model.wording)
     milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
