@@ -17,8 +17,8 @@ from bothways.worlds.watch.scene import SHAPES
 _STEP_POINTS = 10
 # Noise that is cut off at white and black pales a picture by a few percent; its level must not be read from that.
 _STRENGTH = (0.94, 1.0)
-# The percentage's text helps, but a lossy tokenizer garbles it.
-_TEXT_WEIGHT = 0.25
+# The percentage decides only what the bar leaves open: blur or a lossy tokenizer turns its digits into others.
+_TEXT_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -195,6 +195,7 @@ class BatteryBank:
             draw_battery(canvas, shape, level, spot[0] + margin, spot[1] + margin, text_above=window.bottom)
         (top, left), (width, height) = spot, shape.bar_px
         bar_top = top + shape.font_px + 1 if shape.font_px and window.bottom else top
-        bar = window.box(bar_top - reach, left - reach, height + 2 * reach, width + shape.tip_px + 2 * reach)
-        block = window.box(top - reach, left - reach, shape.block_px[1] + 2 * reach, shape.block_px[0] + 2 * reach)
-        return _Levels(window.view(canvases), bar.astype(np.float32), (block & ~bar).astype(np.float32))
+        text_top = top if window.bottom else top + height + 1
+        text = window.box(text_top, left - reach, shape.font_px, shape.block_px[0] + 2 * reach)
+        bar = window.box(bar_top - reach, left - reach, height + 2 * reach, width + shape.tip_px + 2 * reach) & ~text
+        return _Levels(window.view(canvases), bar.astype(np.float32), text.astype(np.float32))
