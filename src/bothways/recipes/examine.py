@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,10 @@ def examine(
             batch_size=recipe.exam.batch_size,
             fill=_watched(advance),
         )
-    return _with_marking(seconds, run) if generate else seconds
+    if not generate:
+        return seconds
+    with console.status("reading what was drawn, marking") if console else nullcontext():
+        return _with_marking(seconds, run)
 
 
 def _with_marking(seconds: dict[str, float], run: RunDir) -> dict[str, float]:
