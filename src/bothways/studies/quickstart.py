@@ -60,13 +60,13 @@ STUDY = Study(
         "exam: the same held-out scenes, questions and requests for every arm",
     ),
     controls=(
-        "The unified arm does about twice the computation of a single-task arm: it sees its own task's samples and the other's. "
-        "This study matches own-task samples and steps, not computation.",
-        "Loss terms are averaged separately, so the other task does not change a term's value; it does change what the shared "
-        "weights are pulled to, and gradient clipping acts on the sum.",
-        "Learning rate (0.006) and the weight of text against images (0.2) were chosen in trials so that the drawing side learns "
-        "within the budget; no arm was tuned for itself. At 0.003 a reading arm learned the hour sooner (LOG.md), so the gap on the "
-        "hands holds for this setting and need not hold for the best setting of each arm.",
+        "The unified arm does about twice the computation of a single-task arm: it sees its own task's samples and the "
+        "other's. This study matches own-task samples and steps, not computation.",
+        "Loss terms are averaged separately, so the other task does not change a term's value; it does change what the "
+        "shared weights are pulled to, and gradient clipping acts on the sum.",
+        "Learning rate (0.006) and the weight of text against images (0.2) were chosen in trials so that the drawing side "
+        "learns within the budget; no arm was tuned for itself. At 0.003 a reading arm learned the hour sooner (LOG.md), so "
+        "the gap on the hands holds for this setting and need not hold for the best setting of each arm.",
     ),
 )
 
