@@ -135,6 +135,8 @@ class Engine:
 
     def _length(self, row: Row, chunk: Chunk) -> int:
         """Positions that a row may take in all: its first chunk, what it writes then, and what is given in between."""
+        if row.phase == "done":
+            return len(chunk)
         length = len(chunk) - sum(map(len, row.pieces[row.at].head))
         for piece in row.pieces[row.at :]:
             text = piece.to_write and not piece.body

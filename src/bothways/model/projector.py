@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -20,8 +20,10 @@ class Places(nn.Module):
 
     def forward(self, place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
         """Embeddings of raster indices."""
-        along = torch.unravel_index(place, self.grid)
-        return sum(table(index) for table, index in zip(self.axes, along, strict=True))
+        table = self.axes[0].weight
+        for axis in self.axes[1:]:
+            table = (table[:, None] + axis.weight).flatten(0, 1)  # raster order: the last axis runs fastest
+        return F.embedding(place, table)
 
 
 class Projector(nn.Module):

@@ -112,7 +112,8 @@ class UnifiedModel(nn.Module):
         content, shape = batch.content.flatten(), batch.content.shape
         x = self.backbone.embed(batch.ids.clamp_min(0)).flatten(0, 1)
         for kind, vector in ((Content.NOTHING_TEXT, self.nothing_text), (Content.NOTHING_IMAGE, self.nothing_image)):
-            x = torch.where((content == int(kind))[:, None], vector, x)
+            at = (content == int(kind)).nonzero()[:, 0]
+            x = x.index_copy(0, at, vector.expand(len(at), -1))
         seen = (content == int(Content.CLEAN)) & (batch.picture.flatten() >= 0)
         for tokenizer, projector, tokens, drawn in (
             (self.given, self.given_projector, batch.given_tokens, False),
