@@ -110,6 +110,31 @@ def test_blur_and_noise_rarely_make_weather_and_corners_wrong_on_a_thousand(wors
     check_rarely_wrong(1000, worsen)
 
 
+def check_reconstructions(num: int) -> None:
+    from bothways.vision.configs import VQConfig
+    from bothways.vision.tokenizer import to_uint8, to_unit
+
+    tokenizer = VQConfig(weights="asset:vq").build()
+    true = scenes(num)
+    painted = [to_uint8(tokenizer.decode(tokenizer.encode(to_unit(render(s, CONFIG, 64)[None]))))[0] for s in true]
+    readings = [READER.read(pixels) for pixels in painted]
+    shares = damage.shares_right(readings, true, 64)
+    assert min(shares[a] for a in ("weather", "weather_corner", "battery_corner", "hour")) >= 0.97, shares
+    for attribute in ("weather", "weather_corner", "battery_corner"):
+        wrong = [r[attribute].value not in (None, s.facts()[attribute]) for r, s in zip(readings, true, strict=True)]
+        assert np.mean(wrong) <= 0.02, attribute
+
+
+def test_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
+    check_reconstructions(40)
+
+
+@FULL
+@pytest.mark.slow
+def test_a_thousand_of_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
+    check_reconstructions(1000)
+
+
 @pytest.mark.parametrize("name", WORLDS)
 @pytest.mark.parametrize("size_px", [64, 128])
 def test_every_world_is_read(name, size_px):
