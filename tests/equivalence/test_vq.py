@@ -39,7 +39,7 @@ def test_our_encode_and_decode_are_those_of_transformers_own_network():
     # Its quantiser compares lengths too, so a latent is brought to unit length before; with a unit-norm codebook the
     # nearest code of the latent and of its direction are the same.
     assert theirs.encode(PIXELS).image_tokens.view(6, 9).tolist() == tokens.tolist()
-    torch.testing.assert_close(ours.decode(tokens), theirs.decode(tokens).clamp(-1, 1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(ours.decode(tokens), theirs.decode(tokens).clamp(-1, 1), rtol=0, atol=1e-4)
 
 
 def test_the_codebook_has_unit_length_also_after_weights_kept_in_fp16(tmp_path):
