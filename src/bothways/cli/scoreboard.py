@@ -22,7 +22,7 @@ def show(sheets: Mapping[str, Sheet], run: Path, name: str, console: Console) ->
     console.print()
     for title, kind, columns in (
         ("reading", "reading", _READING),
-        ("drawing, as read back", "drawing", _DRAWING),
+        ("drawing", "drawing", _DRAWING),
         ("captions", "captions", _CAPTIONS),
     ):
         rows = _rows(sheet, kind, [column.measure for column in columns])
