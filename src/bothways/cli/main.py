@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import sys
 import traceback
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli import ask, data, evaluate, inspect, quickstart, recipes, train
+from bothways.cli import ask, bench, data, evaluate, inspect, quickstart, recipes, train
 from bothways.cli.terminal import complain, say
 from bothways.core.errors import BothwaysError
 
@@ -36,12 +35,10 @@ for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
 
-_bench = typer.Typer(help="Speed against a bare loop and against transformers.", no_args_is_help=True)
-for _name in ("train", "draw"):
-    if importlib.util.find_spec(f"bothways.cli.bench_{_name}"):
-        _bench.command(_name)(importlib.import_module(f"bothways.cli.bench_{_name}").command)
-if _bench.registered_commands:
-    app.add_typer(_bench, name="bench", rich_help_panel="Measure")
+_bench = typer.Typer(help="Speed beside a bare loop and beside transformers.", no_args_is_help=True)
+for _command in (bench.train, bench.draw):
+    _bench.command(_command.__name__)(_command)
+app.add_typer(_bench, name="bench", rich_help_panel="Measure")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,0 +1,156 @@
+"""Drawing: the engine beside transformers' `JanusForConditionalGeneration.generate` at the same shape.
+
+Both draw 8 pictures of 64 tokens with guidance (16 rows) from prompts of one length, greedily, with random weights, in fp32.
+To codes: up to the last token. To pixels: decoded by the same network too.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from bothways.backbones.configs import CausalLMConfig
+from bothways.bench.measure import Bench, compared, in_turn, threads
+from bothways.core.sample import Image, Sample, Text
+from bothways.generate.engine import Engine
+from bothways.heads.choose import How
+from bothways.layout.wording import load_wording
+from bothways.model.config import ModelConfig
+from bothways.model.unified import UnifiedModel
+from bothways.vision.configs import VQConfig
+
+SIDE = 8  # of the grid of tokens
+TARGET = 3.0
+
+
+def bench_draw(batch_size: int = 8, size: str = "micro", guidance: float = 5.0, rounds: int = 9, num_threads: int = 0) -> Bench:
+    """Images per second of ours and of Janus. `size` is the backbone's dial; `num_threads` 0 leaves torch's own number."""
+    backbone, vq = CausalLMConfig(size=size), VQConfig(weights=None)
+    wording = load_wording("asset:text")
+    model = UnifiedModel(ModelConfig(given=vq, learned=vq, backbone=backbone), wording).eval()
+    request = (Text("draw a green watch that shows ten past four"), Image(None, learn=True))
+    samples = [Sample(f"bench/{row}", request) for row in range(batch_size)]
+    prompt_tokens = len(model.lay_out(samples[0]))
+    janus = _janus(backbone, vq, wording.vocab_size, guidance)
+    prompts = _prompts(batch_size, prompt_tokens, wording.vocab_size)
+    how = How(guidance=guidance)
+    with threads(num_threads), _quiet():
+        cases = in_turn(
+            {
+                "bothways, to codes": lambda: _drawn(model, samples, how),
+                "janus, to codes": lambda: _janus_codes(janus, prompts),
+                "bothways, to pixels": lambda: _drawn(model, samples, how).results(),
+                "janus, to pixels": lambda: _janus_pixels(janus, prompts),
+            },
+            batch_size,
+            rounds,
+        )
+        width, layers, heads = backbone.shape
+        shape = {
+            "pictures": batch_size,
+            "rows": 2 * batch_size,
+            "tokens": SIDE * SIDE,
+            "prompt_tokens": prompt_tokens,
+            "width": width,
+            "layers": layers,
+            "heads": heads,
+            "mlp_width": backbone.mlp_width,
+            "codes": vq.num_codes,
+            "dtype": "float32",
+        }
+        return compared("draw", shape, cases, "bothways, to codes", "janus, to codes", TARGET)
+
+
+@torch.inference_mode()
+def _drawn(model: UnifiedModel, samples: list[Sample], how: How) -> Engine:
+    engine = Engine(model, how)
+    engine.add(samples)
+    while engine.active:
+        engine.step()
+    return engine
+
+
+@torch.inference_mode()
+def _janus_codes(janus: torch.nn.Module, prompts: Tensor) -> Tensor:
+    return janus.generate(prompts, attention_mask=torch.ones_like(prompts), generation_mode="image")
+
+
+@torch.inference_mode()
+def _janus_pixels(janus: torch.nn.Module, prompts: Tensor) -> Tensor:
+    return janus.decode_image_tokens(_janus_codes(janus, prompts))
+
+
+BOS, PAD, EOS, BOI = 1, 0, 2, 3
+
+
+def _prompts(rows: int, length: int, vocab_size: int) -> Tensor:
+    ids = torch.randint(4, vocab_size, (rows, length), generator=torch.Generator().manual_seed(0))
+    ids[:, 0], ids[:, -1] = BOS, BOI
+    return ids
+
+
+def _janus(backbone: CausalLMConfig, vq: VQConfig, vocab_size: int, guidance: float) -> torch.nn.Module:
+    """A random Janus whose language model has our backbone's shape and whose picture tokenizer has our vq's."""
+    from transformers import JanusConfig, JanusForConditionalGeneration
+
+    width, layers, heads = backbone.shape
+    config = JanusConfig(
+        text_config={
+            "model_type": "llama",
+            "vocab_size": vocab_size,
+            "hidden_size": width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "num_key_value_heads": heads,
+            "head_dim": width // heads,
+            "intermediate_size": backbone.mlp_width,
+            "max_position_embeddings": backbone.max_positions,
+            "pad_token_id": PAD,
+            "bos_token_id": BOS,
+            "eos_token_id": EOS,
+        },
+        # Never run here, as it reads pictures; but Janus takes the grid of the drawn ones from its patches.
+        vision_config={
+            "hidden_size": 32,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": vq.size_px,
+            "patch_size": vq.size_px // SIDE,
+            "projection_dim": width,
+        },
+        vq_config={
+            "embed_dim": vq.code_dim,
+            "num_embeddings": vq.num_codes,
+            "latent_channels": vq.latent_channels,
+            "base_channels": vq.base_channels,
+            "channel_multiplier": list(vq.channel_multiplier),
+            "num_res_blocks": vq.num_res_blocks,
+            "projection_dim": width,
+            "image_token_embed_dim": width,
+        },
+    )
+    with _quiet():
+        janus = JanusForConditionalGeneration(config).eval()
+    janus.model.vision_model.config.num_image_tokens = SIDE * SIDE  # it draws 576 otherwise
+    settings = janus.generation_config
+    settings.pad_token_id, settings.bos_token_id, settings.eos_token_id = PAD, BOS, EOS
+    settings.guidance_scale, settings.do_sample = guidance, False
+    settings.generation_kwargs = {"boi_token_id": BOI}
+    return janus
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Transformers warns about generation settings that mean nothing here."""
+    log = logging.getLogger("transformers")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    log.setLevel(level)
