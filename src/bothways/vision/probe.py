@@ -1,0 +1,244 @@
+"""Probes: how well labels, or other features, can be read off frozen features, by a closed form and by a small attention.
+
+They know tensors and no model: features of a tokenizer, of a projector or of any layer go in alike. Features are Float "M D"
+(one vector an item) or, for the attentive probe, "M N D" (N tokens an item). Every score is of items not fitted, in one
+shape for all kinds of label, with the score of the best constant answer beside it.
+
+Sources: ridge regression with the penalty chosen by its closed-form leave-one-out error (Allen 1974, PRESS); shuffled labels
+as a control: Hewitt and Liang 2019 (arXiv 1909.03368), simplified: they assign labels by word type, we permute labels among
+items; attentive probe: one query that pools tokens, as in V-JEPA's evaluation (Bardes et al. 2024, arXiv 2404.08471).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from bothways.core.errors import DataError
+from bothways.core.randomness import seed_of
+
+PENALTIES = tuple(10.0**power for power in range(-5, 5))  # of a unit: the mean eigenvalue of the features' covariance
+
+
+class Ridge:
+    """Ridge regression on one set of features, factored once and fitted to as many targets as wanted.
+
+    Features are centred and scaled as a whole; the factorisation is of min(M, D) rows, so D may be far larger than M.
+    """
+
+    def __init__(self, features: Float[Tensor, "M D"]):
+        if len(features) < 3:
+            raise DataError(f"A linear probe got {len(features)} items; give it at least three.")
+        x = features.double()
+        self.mean = x.mean(0)
+        x = x - self.mean
+        self.scale = x.square().mean().sqrt().clamp_min(1e-12)
+        self._x = x / self.scale
+        self._wide = x.shape[1] > x.shape[0]
+        gram = self._x @ self._x.T if self._wide else self._x.T @ self._x
+        values, self._vectors = torch.linalg.eigh(gram)
+        self._values = values.clamp_min(0.0)
+        # Left singular vectors times singular values, whichever side was factored.
+        self._basis = self._vectors * self._values.sqrt() if self._wide else self._x @ self._vectors
+
+    def fit(self, targets: Float[Tensor, "M K"], penalties: Sequence[float] = PENALTIES) -> Linear:
+        """The linear map whose penalty has the smallest leave-one-out error, summed over the K columns."""
+        mean = targets.double().mean(0)
+        y = targets.double() - mean
+        unit = self._values.sum() / self._x.shape[1]  # mean eigenvalue: penalties mean the same for any M and D
+        fits = [self._solve(y, penalty * float(unit.clamp_min(1e-12))) for penalty in penalties]
+        _, inner = min(fits, key=lambda fit: fit[0])
+        weight = self._x.T @ inner if self._wide else inner
+        return Linear((weight / self.scale).float(), self.mean.float(), mean.float())
+
+    def _solve(self, y: Float[Tensor, "M K"], penalty: float) -> tuple[float, Tensor]:
+        """Leave-one-out error, and the weights (of items where the features are wide, of channels else)."""
+        shrunk = 1.0 / (self._values + penalty)
+        right = self._basis.T @ y
+        fitted = self._basis @ (shrunk[:, None] * right)
+        leverage = (self._basis.square() * shrunk).sum(1) + 1.0 / len(y)  # the mean takes a degree of freedom too
+        left_out = (y - fitted) / (1.0 - leverage).clamp_min(1e-6)[:, None]
+        inner = (y - fitted) / penalty if self._wide else self._vectors @ (shrunk[:, None] * right)
+        return float(left_out.square().sum()), inner
+
+
+@dataclass(frozen=True)
+class Linear:
+    """y = (x - center) @ weight + offset."""
+
+    weight: Float[Tensor, "D K"]
+    center: Float[Tensor, "D"]
+    offset: Float[Tensor, "K"]
+
+    def __call__(self, features: Float[Tensor, "M D"]) -> Float[Tensor, "M K"]:
+        return (features.float() - self.center) @ self.weight + self.offset
+
+
+@dataclass(frozen=True)
+class Labels:
+    """One attribute of M items as regression targets.
+
+    `kind`: "category" (one column a class, one-hot), "circle" (cosine and sine), or "number" (one column, standardised).
+    """
+
+    kind: str
+    targets: Float[Tensor, "M K"]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def __getitem__(self, items: slice | Tensor) -> Labels:
+        return Labels(self.kind, self.targets[items])
+
+    @property
+    def classes(self) -> Int[Tensor, "M"]:
+        """Index of the class, categories only."""
+        return self.targets.argmax(1)
+
+    def shuffled(self, seed: int = 0) -> Labels:
+        """The same labels on other items: the control, which no feature can explain."""
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed_of(seed, "shuffled labels")))
+        return self[order]
+
+
+def labels_of(values: Sequence[Any], period: float | int | None = None) -> Labels:
+    """Labels of one attribute. With `period` (60 for a minute) values lie on a circle; else floats are numbers, and everything
+    else is a category, its classes in sorted order. Raises: DataError when a value is missing or all are alike."""
+    if not len(values) or any(value is None for value in values):
+        raise DataError(f"A probe got {len(values)} labels, some of them missing; leave out items without the attribute.")
+    if len(set(values)) < 2:
+        raise DataError(f"All {len(values)} labels of a probe are {values[0]!r}; there is nothing to tell apart.")
+    if period is not None:
+        angle = torch.tensor([float(value) for value in values]) * (2 * math.pi / period)
+        return Labels("circle", torch.stack([angle.cos(), angle.sin()], 1))
+    if all(isinstance(value, float) for value in values):
+        number = torch.tensor(values, dtype=torch.float32)[:, None]
+        return Labels("number", (number - number.mean()) / number.std().clamp_min(1e-12))
+    classes = sorted(set(values), key=lambda value: (str(type(value)), value))
+    index = torch.tensor([classes.index(value) for value in values])
+    return Labels("category", F.one_hot(index, len(classes)).float())
+
+
+@dataclass(frozen=True)
+class ProbeScore:
+    """`value`: accuracy of a category (0 to 1), mean cosine of the angular error of a circle (-1 to 1), share of variance
+    explained of a number (at most 1). `chance`: the same of the best constant answer."""
+
+    value: float
+    chance: float
+    unit: str
+    n: int
+
+    @property
+    def skill(self) -> float:
+        """0 = the best constant answer, 1 = perfect."""
+        return (self.value - self.chance) / (1.0 - self.chance) if self.chance < 1 else 0.0
+
+
+def score(predicted: Float[Tensor, "M K"], truth: Labels, fitted: Labels) -> ProbeScore:
+    """Score of predictions on items not fitted; `fitted` are the labels of the fitted items, which give the constant answer."""
+    constant = fitted.targets.mean(0).expand_as(truth.targets)
+    value, chance = (_value(guess, truth, fitted) for guess in (predicted, constant))
+    return ProbeScore(value, chance, _UNITS[truth.kind], len(truth))
+
+
+_UNITS = {"category": "accuracy", "circle": "mean cosine", "number": "R2"}
+
+
+def _value(predicted: Tensor, truth: Labels, fitted: Labels) -> float:
+    if truth.kind == "category":
+        return float((predicted.argmax(1) == truth.classes).double().mean())
+    if truth.kind == "circle":
+        return float(F.cosine_similarity(predicted, truth.targets, dim=1).mean())
+    return explained(predicted, truth.targets, fitted.targets.mean(0))
+
+
+def explained(predicted: Float[Tensor, "M K"], truth: Float[Tensor, "M K"], constant: Float[Tensor, "K"]) -> float:
+    """R2 over all columns together: 1 - squared error / squared distance from `constant`; negative when worse than that."""
+    return 1.0 - float((predicted - truth).square().sum() / (truth - constant).square().sum().clamp_min(1e-12))
+
+
+def linear_probe(
+    fit: Float[Tensor, "M D"],
+    fit_labels: Mapping[str, Labels],
+    test: Float[Tensor, "T D"],
+    test_labels: Mapping[str, Labels],
+) -> dict[str, ProbeScore]:
+    """Ridge probe of every attribute on one factorisation; categories are one-hot targets, the largest wins.
+
+    Both labels of an attribute must come from one `labels_of`, sliced, so that classes have the same columns.
+    """
+    ridge = Ridge(fit)
+    return {name: score(ridge.fit(labels.targets)(test), test_labels[name], labels) for name, labels in fit_labels.items()}
+
+
+class AttentiveProbe(nn.Module):
+    """One query an attribute pools N tokens (softmax over keys with a place of their own); a linear map reads the pool."""
+
+    def __init__(self, num_tokens: int, dim: int, columns: Mapping[str, int], num_heads: int = 4, seed: int = 0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed_of(seed, "attentive probe"))
+
+        def drawn(*shape: int, scale: float) -> nn.Parameter:
+            return nn.Parameter(torch.randn(shape, generator=generator) * scale)
+
+        self.columns = dict(columns)
+        queries = len(self.columns) * num_heads
+        self.query = drawn(queries, dim, scale=dim**-0.5)
+        self.place = nn.Parameter(torch.zeros(queries, num_tokens))
+        self.weights = nn.ParameterList([drawn(num_heads * dim, width, scale=0.02) for width in self.columns.values()])
+        self.offsets = nn.ParameterList([nn.Parameter(torch.zeros(width)) for width in self.columns.values()])
+
+    def forward(self, tokens: Float[Tensor, "M N D"]) -> dict[str, Tensor]:
+        """Prediction of each attribute: "M K"."""
+        attention = (torch.einsum("mnd,qd->mqn", tokens, self.query) + self.place).softmax(-1)
+        pooled = (attention @ tokens).unflatten(1, (len(self.columns), -1)).flatten(2)  # M, attributes, heads * D
+        pairs = zip(self.columns, self.weights, self.offsets, strict=True)
+        return {name: pooled[:, i] @ weight + offset for i, (name, weight, offset) in enumerate(pairs)}
+
+
+def attentive_probe(
+    fit: Float[Tensor, "M N D"],
+    fit_labels: Mapping[str, Labels],
+    test: Float[Tensor, "T N D"],
+    test_labels: Mapping[str, Labels],
+    *,
+    steps: int = 400,
+    lr: float = 5e-3,
+    batch: int = 128,
+    seed: int = 0,
+) -> dict[str, ProbeScore]:
+    """Scores of a small attentive probe, all attributes trained side by side (each has its own query and weights)."""
+    mean, std = fit.mean((0, 1)), fit.std((0, 1)).clamp_min(1e-6)
+    fit, test = (fit - mean) / std, (test - mean) / std
+    probe = AttentiveProbe(
+        fit.shape[1], fit.shape[2], {name: it.targets.shape[1] for name, it in fit_labels.items()}, seed=seed
+    )
+    optimizer = torch.optim.AdamW(probe.parameters(), lr=lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps)
+    generator = torch.Generator().manual_seed(seed_of(seed, "attentive probe", "batches"))
+    with torch.enable_grad():
+        for _ in range(steps):
+            rows = torch.randint(len(fit), (batch,), generator=generator)
+            predicted = probe(fit[rows])
+            loss = sum(_loss(predicted[name], labels[rows]) for name, labels in fit_labels.items())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    with torch.no_grad():
+        answers = probe(test)
+    return {name: score(answers[name], test_labels[name], labels) for name, labels in fit_labels.items()}
+
+
+def _loss(predicted: Tensor, truth: Labels) -> Tensor:
+    if truth.kind == "category":
+        return F.cross_entropy(predicted, truth.classes)
+    return (predicted - truth.targets).square().sum(1).mean()
