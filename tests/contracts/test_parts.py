@@ -102,12 +102,22 @@ def head_and_target(kind: str) -> tuple[AbstractHead, VisualSpec, torch.Tensor]:
     config = HEADS.load(kind)()
     spec = next(spec for spec in (DISCRETE, CONTINUOUS) if isinstance(spec.tokens, config.accepts))
     torch.manual_seed(0)
-    target = torch.randint(0, 20, (NUM,)) if spec is DISCRETE else torch.randn(NUM, spec.dim)
+    # Continuous targets of one length: a head that trains directions alone makes up the length from the mean.
+    even = torch.nn.functional.normalize(torch.randn(NUM, spec.dim), dim=-1) * spec.dim**0.5
+    target = torch.randint(0, 20, (NUM,)) if spec is DISCRETE else even
     return config.build(spec, WIDTH), spec, target
 
 
 def draws(num: int = NUM) -> list[np.random.Generator]:
     return [rng(0, "head", row) for row in range(num)]
+
+
+def draws_at(head: AbstractHead, temperature: float) -> bool:
+    try:
+        head.config.check_temperature(temperature)
+    except ConfigError:
+        return temperature == 0
+    return True
 
 
 HIDDEN = torch.from_numpy(rng(0, "hidden").standard_normal((NUM, WIDTH)).astype("float32"))
@@ -125,8 +135,20 @@ def test_a_heads_loss_is_unreduced_and_reaches_the_hidden_states_and_every_weigh
     others = torch.arange(NUM) != 2
     assert hidden.grad[others].abs().max() == 0, "and on no other"
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in head.parameters())
+    head.observe(target)  # a loss hangs on nothing that training has left behind
     alone = head.loss(HIDDEN[2:3], target[2:3], PLACE[2:3], draws()[2:3])
     torch.testing.assert_close(alone[0], losses[2].detach())
+
+
+@pytest.mark.parametrize("kind", HEADS)
+def test_a_head_says_what_its_loss_measures_and_where_that_is_no_likelihood_how_well_a_constant_does(kind: str):
+    head, _, target = head_and_target(kind)
+    if head.unit == "nats":
+        return
+    pictures = torch.stack([target, target, target.flip(0)])
+    errors = head.blind(pictures)
+    assert errors.shape == (3,) and (errors > 0).all() and errors[2] > errors[0], "the constant leans to the majority"
+    assert head.blind(target[None])[0] == pytest.approx(0.0, abs=1e-6)
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -135,6 +157,7 @@ def test_a_head_learns_its_target_and_then_draws_it(kind: str):
     optimizer = torch.optim.Adam(head.parameters(), 0.05)
     for _ in range(200):
         optimizer.zero_grad()
+        head.observe(target)
         head.loss(HIDDEN, target, PLACE, draws()).mean().backward()
         optimizer.step()
     tokens, _ = head.sample(HIDDEN, None, PLACE, How(), draws())
@@ -151,6 +174,10 @@ def test_a_heads_tokens_are_valid_and_its_confidence_a_probability(kind: str, te
     head, spec, _ = head_and_target(kind)
     how = How(temperature=temperature, guidance=guidance)
     unguided = None if guidance == 1.0 else HIDDEN.flip(0)
+    if not draws_at(head, temperature):
+        with pytest.raises(ConfigError, match="temperature"):
+            head.sample(HIDDEN, unguided, PLACE, how, draws())
+        return
     tokens, confidence = head.sample(HIDDEN, unguided, PLACE, how, draws())
     if isinstance(spec.tokens, Discrete):
         assert tokens.shape == (NUM,) and tokens.dtype == torch.long

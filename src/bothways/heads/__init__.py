@@ -2,4 +2,10 @@
 
 from bothways.core.catalogue import Catalogue
 
-HEADS = Catalogue("head", {"categorical": "bothways.heads.configs:CategoricalConfig"})
+HEADS = Catalogue(
+    "head",
+    {
+        "categorical": "bothways.heads.configs:CategoricalConfig",
+        "regression": "bothways.heads.configs:RegressionConfig",
+    },
+)

@@ -24,6 +24,9 @@ class HeadConfig(Config):
     def build(self, spec: VisualSpec, width: int) -> AbstractHead:
         """A head for tokens of `spec` on hidden states of `width`."""
 
+    def check_temperature(self, temperature: float) -> None:
+        """Raises: ConfigError where this head has no distribution that a temperature above 0 could draw from."""
+
     def check(self, spec: VisualSpec) -> None:
         """Raises: ConfigError when this head cannot make tokens of `spec`, naming the heads that can."""
         if isinstance(spec.tokens, self.accepts):
@@ -48,3 +51,24 @@ class CategoricalConfig(HeadConfig):
 
         self.check(spec)
         return CategoricalHead(self, spec, width)
+
+
+class RegressionConfig(HeadConfig):
+    """One prediction a token, no distribution: the most that it can say of what a request leaves open is the mean."""
+
+    accepts = Continuous
+    kind: Literal["regression"] = "regression"
+    objective: Literal["cosine", "mse"] = "cosine"  # 1 - cosine to the target (P1's), or squared error, mean over channels
+
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        from bothways.heads.regression import RegressionHead
+
+        self.check(spec)
+        return RegressionHead(self, spec, width)
+
+    def check_temperature(self, temperature: float) -> None:
+        if temperature:
+            raise ConfigError(
+                f"Found the temperature {temperature:g} for drawings, and the head `regression` predicts a single token with "
+                "no distribution to draw from; set the temperature to 0, or learn `vq` tokens."
+            )

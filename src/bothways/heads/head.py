@@ -14,10 +14,18 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from bothways.heads.choose import How
+from bothways.heads.configs import HeadConfig
 
 
 class AbstractHead(nn.Module, ABC):
-    """From hidden states to image tokens of one `VisualSpec`."""
+    """From hidden states to image tokens of one `VisualSpec`.
+
+    `unit` names what `loss` measures: "nats" where it is a likelihood, else the error (`one_minus_cosine`). `config` says
+    which tokens and temperatures fit.
+    """
+
+    config: HeadConfig
+    unit: str
 
     @abstractmethod
     def loss(
@@ -35,3 +43,12 @@ class AbstractHead(nn.Module, ABC):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Tensor, Float[Tensor, "N"]]:
         """A token a position and its confidence (probability under the unmodified conditional distribution)."""
+
+    def observe(self, target: Tensor) -> None:
+        """Called once with the targets of every training batch, before `loss`: what a head must know of them it keeps in
+        buffers, as sums and counts, so that they are saved with the weights and micro-batches add up."""
+
+    def blind(self, targets: Tensor) -> Float[Tensor, "M"]:
+        """Mean loss of M pictures' tokens ("M N ...") under the best prediction that is the same for all of them, place by
+        place: what 0 means on the scale of skill. Only heads whose loss is not a likelihood have it."""
+        raise NotImplementedError(f"{type(self).__name__} measures {self.unit}")
