@@ -2,4 +2,10 @@
 
 from bothways.core.catalogue import Catalogue
 
-WORLDS = Catalogue("world", {"watch": "bothways.worlds.watch.config:WatchConfig"})
+WORLDS = Catalogue(
+    "world",
+    {
+        "watch": "bothways.worlds.watch.config:WatchConfig",
+        "shapes": "bothways.worlds.shapes.config:ShapesConfig",
+    },
+)
