@@ -42,6 +42,7 @@ OF_AN_OBJECT: tuple[str, ...] = ("kind", "color", "size", "place")
 
 _SHARES = (("train", 0.8), ("validation", 0.9), ("test", 1.0))
 _COLOR_JITTER = 0.03
+_GROUND_JITTER = 0.02
 _PLACE_INDEX = {name: index for index, name in enumerate(PLACES)}
 
 
@@ -169,13 +170,13 @@ def _any_scene(config: ShapesConfig, count: int, generator: np.random.Generator)
                 color=color,
                 size=dial.sizes[int(v[2] * len(dial.sizes))],
                 place=left.pop(int(v[3] * len(left))),
-                rgb=_near(COLORS[color], v[4:7]),
+                rgb=_near(COLORS[color], v[4:7], _COLOR_JITTER),
                 offset=((2 * v[7] - 1) * dial.jitter, (2 * v[8] - 1) * dial.jitter),
             )
         )
-    return Scene(ground, _near(GROUNDS[ground], u[0][1:4]), in_order(tuple(shapes)))
+    return Scene(ground, _near(GROUNDS[ground], u[0][1:4], _GROUND_JITTER), in_order(tuple(shapes)))
 
 
-def _near(color: tuple[float, float, float], u: list[float]) -> tuple[float, float, float]:
-    r, g, b = (min(1.0, max(0.0, c + 2 * _COLOR_JITTER * (x - 0.5))) for c, x in zip(color, u, strict=True))
+def _near(color: tuple[float, float, float], u: list[float], jitter: float) -> tuple[float, float, float]:
+    r, g, b = (min(1.0, max(0.0, c + 2 * jitter * (x - 0.5))) for c, x in zip(color, u, strict=True))
     return (r, g, b)
