@@ -16,7 +16,7 @@ CHECKED = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts)
     for room in ("vision", "backbones", "heads", "model", "generate")
     for path in sorted((SOURCE / "bothways" / room).glob("*.py"))
-    if path.name not in ("__init__.py", "config.py", "configs.py")
+    if path.name != "__init__.py" and not path.name.endswith(("config.py", "configs.py"))
 ]
 assert not set(CHECKED) & set(sys.modules), "bothways was imported before the shape checks were installed"
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")

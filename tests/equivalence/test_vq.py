@@ -18,8 +18,9 @@ from bothways.recipes.recipe import TokenizerRecipe
 from bothways.recipes.tokenizers import train_tokenizer
 from bothways.train.log import read_log
 from bothways.vision.cache import EncodingCache, identity
-from bothways.vision.configs import PatchConfig, VQConfig, VQTrainingConfig
+from bothways.vision.configs import PatchConfig, VQConfig
 from bothways.vision.tokenizer import to_uint8, to_unit
+from bothways.vision.training_configs import VQTrainingConfig
 from bothways.vision.vq_training import PictureBatch, VQTraining, edges
 
 CONFIG = VQConfig.parse(tiny.VQ)
@@ -160,7 +161,7 @@ def test_a_recipe_trains_a_tokenizer_that_paints_better_and_is_saved_with_its_ca
     recipe = TokenizerRecipe.parse(
         {
             "tokenizer": tiny.VQ,
-            "training": {"plain_steps": 8},
+            "training": {"kind": "quantise", "plain_steps": 8},
             "samples_per_step": 6,
             "num_held_out": 4,
             "train": {"steps": 25, "lr": 3e-3, "weight_decay": 0.0, "warmup_share": 0.1, "threads": 1},

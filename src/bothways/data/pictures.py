@@ -1,4 +1,4 @@
-"""Fresh pictures of a world's training split for modules that learn from pixels alone."""
+"""Fresh pictures of several worlds' training splits for modules that learn from one picture at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bothways.core.randomness import rng
-from bothways.worlds.world import AbstractWorld
+from bothways.worlds.world import AbstractWorld, ScenePicture
 
 
 class PictureStream:
@@ -19,19 +19,19 @@ class PictureStream:
         worlds: dict[str, AbstractWorld],
         shares: dict[str, float],
         samples_per_step: int,
-        size_px: int,
-        batch: Callable[[np.ndarray], Any],
+        batch: Callable[[list[ScenePicture], np.random.Generator], Any],
         seed: int = 0,
     ):
-        """`shares` add up to 1. `batch` turns uint8 (n, size_px, size_px, 3) into what the module trains on."""
+        """`shares` add up to 1. `batch` turns pictures, and the step's own draws, into what the module trains on."""
         self.worlds, self.names = worlds, sorted(shares)
         self.shares = np.array([shares[name] for name in self.names])
-        self.samples_per_step, self.size_px, self.batch, self.seed = samples_per_step, size_px, batch, seed
+        self.samples_per_step, self.batch, self.seed = samples_per_step, batch, seed
 
     def batches(self, step: int) -> list[Any]:
+        return [self.batch(self.pictures(step), rng(self.seed, "draws", step))]
+
+    def pictures(self, step: int) -> list[ScenePicture]:
+        """What step `step` shows."""
         chosen = rng(self.seed, "pictures", step).choice(len(self.names), self.samples_per_step, p=self.shares)
         first = step * self.samples_per_step
-        return [self.batch(np.stack([self._pixels(which, first + i) for i, which in enumerate(chosen)]))]
-
-    def _pixels(self, which: int, index: int) -> np.ndarray:
-        return self.worlds[self.names[which]].picture("train", index).pixels(self.size_px)
+        return [self.worlds[self.names[which]].picture("train", first + i) for i, which in enumerate(chosen)]

@@ -1,10 +1,10 @@
 """Everything needed to use a trained model lies in its run folder: config, text tokenizer, foreign tokenizer weights.
 
-    config.yaml              `model` describes the parts
-    parts/wording/           the text tokenizer
-    parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent)
-    parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
-    checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
+config.yaml              `model` describes the parts
+parts/wording/           the text tokenizer
+parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent)
+parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
+checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bothways.layout.wording import Wording, load_wording
 from bothways.model import checkpoint
 from bothways.model.config import ModelConfig
 from bothways.model.unified import Encodings, UnifiedModel
-from bothways.vision.vq import weights_path
+from bothways.vision.weights import weights_path
 
 SIDES = ("given", "learned")
 CHECKSUMS = "weights.json"

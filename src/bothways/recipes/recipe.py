@@ -13,7 +13,8 @@ from bothways.data.configs import MixtureConfig
 from bothways.model.config import ModelConfig
 from bothways.recipes import FOLDER
 from bothways.train.config import TrainConfig
-from bothways.vision.configs import AnyTokenizerConfig, VQConfig, VQTrainingConfig
+from bothways.vision.configs import AnyTokenizerConfig, VQConfig
+from bothways.vision.training_configs import AnyObjectiveConfig, VQTrainingConfig
 from bothways.worlds import WORLDS
 from bothways.worlds.watch.config import WatchConfig
 from bothways.worlds.world import WorldConfig
@@ -26,6 +27,7 @@ class ExamConfig(Config):
 
     num_pictures: int = Field(500, gt=0)  # scenes of the exam; every attribute is asked about each, and each is captioned
     num_drawings: int = Field(200, ge=0)  # requests that are drawn, of the first scenes
+    num_open_drawings: int = Field(0, ge=0)  # requests that leave something open, scored on what they name, of the first scenes
     num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training; nothing is drawn there
     guidance: float = Field(1.0, ge=0)  # of the drawings
     temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy
@@ -48,7 +50,7 @@ class Recipe(Config):
 
 
 class TokenizerRecipe(Config):
-    """A visual tokenizer and the pictures it is trained on. It sees no text and no label."""
+    """A visual tokenizer, how it is trained and on which pictures. None sees a label; `caption` alone sees texts."""
 
     kind: Literal["tokenizer"] = "tokenizer"
     name: str = "unnamed"
@@ -56,15 +58,18 @@ class TokenizerRecipe(Config):
     worlds: dict[str, AnyWorldConfig] = {"all": WatchConfig()}  # pictures come from the train split of these
     shares: dict[str, float] = {"all": 1.0}  # share of each world in every step
     tokenizer: AnyTokenizerConfig = VQConfig()
-    training: VQTrainingConfig = VQTrainingConfig()
+    training: AnyObjectiveConfig = VQTrainingConfig()
     samples_per_step: int = Field(16, gt=0)  # pictures in a step, all of them fresh
     train: TrainConfig = TrainConfig()
     num_held_out: int = Field(500, gt=0)  # pictures of the validation split on which the finished tokenizer is scored
 
     @model_validator(mode="after")
     def _can_be_trained(self) -> TokenizerRecipe:
-        if not isinstance(self.tokenizer, VQConfig):
-            raise ConfigError(f"A `{self.tokenizer.kind}` tokenizer has nothing to train; choose tokenizer.kind vq.")
+        if self.tokenizer.kind not in self.training.trains:
+            raise ConfigError(
+                f"The objective `{self.training.kind}` trains {' and '.join(self.training.trains)} tokenizers and the recipe's "
+                f"is `{self.tokenizer.kind}`; change training.kind or tokenizer.kind."
+            )
         if set(self.shares) != set(self.worlds) or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
             raise ConfigError(
                 f"Found the shares {self.shares} of the worlds {', '.join(self.worlds) or 'none'}; give each world its share, "

@@ -1,4 +1,4 @@
-"""Visual tokenizers: pixels to tokens and, where tokens determine pixels, back."""
+"""Visual tokenizers: pixels to tokens and, where tokens determine pixels, back; and how they are trained."""
 
 from bothways.core.catalogue import Catalogue
 
@@ -7,5 +7,12 @@ TOKENIZERS = Catalogue(
     {
         "vq": "bothways.vision.configs:VQConfig",
         "patches": "bothways.vision.configs:PatchConfig",
+        "semantic": "bothways.vision.configs:SemanticConfig",
+    },
+)
+OBJECTIVES = Catalogue(
+    "objective of a visual tokenizer",
+    {
+        "quantise": "bothways.vision.training_configs:VQTrainingConfig",
     },
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bothways.core.config import Config, part
 from bothways.core.errors import ConfigError
@@ -13,6 +15,7 @@ from bothways.core.spec import Continuous, Discrete, VisualSpec
 from bothways.vision import TOKENIZERS
 
 if TYPE_CHECKING:
+    from bothways.vision.painter import Painter
     from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -81,19 +84,6 @@ class VQConfig(TokenizerConfig):
         return VQTokenizer(self).requires_grad_(False).eval()
 
 
-class VQTrainingConfig(Config):
-    """Weights and rates of the quantiser's training."""
-
-    plain_steps: int = 150  # steps without quantising at the start
-    commitment: float = 0.25  # weight of the distance from latent to its code
-    edge_weight: float = 2.0  # extra weight of a pixel at a full-range edge
-    square_weight: float = 1.0  # weight of the squared error beside the absolute error
-    codebook_decay: float = 0.98  # of the exponential mean that moves a code
-    restart_below: float = 0.05  # a code used less than this times the even share is restarted
-    restart_every_steps: int = 10  # how often unused codes are looked for
-    seed: int = 0  # names the draws of restarts
-
-
 class PatchConfig(TokenizerConfig):
     """Squares of `patch_px` pixels from pictures of `size_px`."""
 
@@ -117,3 +107,124 @@ class PatchConfig(TokenizerConfig):
         from bothways.vision.patches import PatchTokenizer
 
         return PatchTokenizer(self).requires_grad_(False).eval()
+
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    # What a config.json of the family leaves out, and how it wants its pixels: (pixel in [0, 1] - mean) / std.
+    "siglip": {"hidden_size": 768, "image_size": 224, "patch_size": 16, "mean": (0.5,) * 3, "std": (0.5,) * 3},
+    "clip": {
+        "hidden_size": 768,
+        "image_size": 224,
+        "patch_size": 32,
+        "mean": (0.48145466, 0.4578275, 0.40821073),
+        "std": (0.26862954, 0.26130258, 0.27577711),
+    },
+    "dinov2": {
+        "hidden_size": 768,
+        "image_size": 224,
+        "patch_size": 14,
+        "mean": (0.485, 0.456, 0.406),
+        "std": (0.229, 0.224, 0.225),
+    },
+}
+
+
+class SemanticConfig(TokenizerConfig):
+    """A vision tower of transformers and which of its hidden states are the tokens.
+
+    Where `weights` is a folder, its config.json says width, layers, heads and patch, and those fields here are not read.
+    """
+
+    kind: Literal["semantic"] = "semantic"
+    size_px: int = Field(64, gt=0)  # side of the picture, pixels; positions are interpolated where the tower has others
+    family: Literal["siglip", "clip", "dinov2"] = "siglip"  # SigLIP and SigLIP 2 (fixed size), CLIP, DINOv2
+    patch_px: int = Field(8, gt=0)  # side of one patch, pixels: the token grid is size_px / patch_px
+    width: int = Field(96, gt=0)  # channels of the tower, and of a token
+    num_layers: int = Field(6, gt=0)  # transformer layers
+    num_heads: int = Field(3, gt=0)  # attention heads a layer
+    mlp_ratio: int = Field(4, gt=0)  # hidden width of the MLPs, as a multiple of `width`
+    layer: int = -2  # hidden state that is read: -1 after the last layer, -2 one before (P1), 0 the patch embeddings
+    weights: str | None = None  # `asset:NAME`, a safetensors file, a pretrained folder of transformers, or null for random
+    painter: str | None = None  # weights that draw pixels from these tokens (`asset:NAME` or a file); null: cannot draw
+    seed: int = 0  # names the random weights
+
+    @model_validator(mode="after")
+    def _layer_exists(self) -> SemanticConfig:
+        if not self.pretrained and not -self.num_layers - 1 <= self.layer <= self.num_layers:
+            raise ValueError(f"layer {self.layer} does not exist in a tower of {self.num_layers} layers")
+        if not self.pretrained and self.width % self.num_heads:
+            raise ValueError(f"a width of {self.width} cannot be cut into {self.num_heads} heads")
+        return self
+
+    @property
+    def pretrained(self) -> Path | None:
+        """The folder with the pretrained tower, if `weights` is one."""
+        folder = Path(self.weights) if self.weights and not self.weights.startswith("asset:") else None
+        return folder if folder and folder.is_dir() else None
+
+    @property
+    def tower(self) -> dict[str, Any]:
+        """hidden_size, patch_size and image_size of the tower, and mean and std of the pixels that it wants.
+
+        Raises: ConfigError when the pretrained folder holds no tower of this family.
+        """
+        if self.pretrained is None:
+            own = {"hidden_size": self.width, "patch_size": self.patch_px, "image_size": self.size_px}
+            return FAMILIES[self.family] | own
+        told = _json(self.pretrained / "config.json")
+        if not str(told.get("model_type", "")).startswith(self.family):
+            raise ConfigError(
+                f"The folder {self.pretrained} holds a `{told.get('model_type')}` and the config says family "
+                f"`{self.family}`; the families are {', '.join(FAMILIES)}."
+            )
+        pixels = self.pretrained / "preprocessor_config.json"
+        wanted = _json(pixels) if pixels.is_file() else {}
+        found = told.get("vision_config", told) | {
+            key: tuple(wanted[f"image_{key}"]) for key in ("mean", "std") if f"image_{key}" in wanted
+        }
+        return {key: found.get(key, value) for key, value in FAMILIES[self.family].items()}
+
+    @property
+    def spec(self) -> VisualSpec:
+        tower = self.tower
+        if self.size_px % tower["patch_size"]:
+            raise ConfigError(
+                f"Pictures of {self.size_px} px cannot be cut into the tower's patches of {tower['patch_size']} px; "
+                "choose a size_px that is a multiple of it."
+            )
+        side = self.size_px // tower["patch_size"]
+        can_draw = self.painter is not None
+        return VisualSpec("semantic", Continuous(tower["hidden_size"]), (side, side), self.size_px, can_draw)
+
+    def build(self) -> AbstractTokenizer:
+        from bothways.vision.semantic import SemanticTokenizer
+
+        return SemanticTokenizer(self).requires_grad_(False).eval()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"Cannot read {path} ({error}); a pretrained tower is a folder saved by transformers.") from None
+
+
+class PainterConfig(Config):
+    """A decoder from a grid of continuous tokens to pixels; each further entry of the two lists doubles the grid."""
+
+    channels: tuple[int, ...] = (192, 96, 32)  # multiples of 8 (group norm); what is left to the picture's size is one shuffle
+    num_res_blocks: tuple[int, ...] = (2, 1, 1)  # residual blocks at each size
+    seed: int = 0  # names the random weights
+
+    @model_validator(mode="after")
+    def _has_sizes(self) -> PainterConfig:
+        fits = len(self.channels) == len(self.num_res_blocks) > 0 and min(self.num_res_blocks) >= 0
+        if not fits or any(count < 8 or count % 8 for count in self.channels):
+            raise ValueError(f"found channels {self.channels} and blocks {self.num_res_blocks}; expected one of each a size")
+        return self
+
+    def build(self, spec: VisualSpec) -> Painter:
+        """A painter of tokens of `spec`. Raises: ConfigError when its pictures cannot be reached from its grid."""
+        from bothways.vision.painter import Painter
+
+        return Painter(self, spec)

@@ -6,12 +6,14 @@ Pixels are float tensors in [-1, 1]; discrete tokens are Long "B N", continuous 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
 from bothways.vision.configs import TokenizerConfig
 
@@ -33,6 +35,14 @@ class AbstractTokenizer(nn.Module, ABC):
     @abstractmethod
     def decode(self, tokens: Tensor) -> Float[Tensor, "B 3 P P"]:
         """Pixels in [-1, 1]. Raises: CannotDraw where tokens do not determine pixels."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """The tensors that make it this tokenizer, to be saved; none where the config says it all."""
+        return {}
+
+    def load_weights(self, path: Path) -> None:
+        """Takes over what `weights` gave. Raises: ConfigError when the file is missing or made for another tokenizer."""
+        raise ConfigError(f"A `{self.config.kind}` tokenizer has no weights; found {path}.")
 
 
 def to_unit(pictures: np.ndarray) -> Float[Tensor, "B C *grid"]:

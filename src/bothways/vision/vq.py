@@ -14,17 +14,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bothways.core.disk import read_json
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import seed_of
 from bothways.vision.configs import VQConfig
 from bothways.vision.tokenizer import AbstractTokenizer
-
-ASSETS = Path(__file__).parent.parent / "assets"
+from bothways.vision.weights import check_size, read_weights, weights_path
 
 
 class VQTokenizer(AbstractTokenizer):
@@ -67,35 +63,20 @@ class VQTokenizer(AbstractTokenizer):
     def decode(self, tokens: Int[Tensor, "B N"]) -> Float[Tensor, "B 3 P P"]:
         return self.paint(self.vectors(tokens)).clamp(-1, 1)
 
+    def weights(self) -> dict[str, Tensor]:
+        return self.network.state_dict()
+
     def load_weights(self, path: Path) -> None:
         """Load every tensor or stop. Raises: ConfigError when the file is missing or made for another shape or size."""
-        self._check_size(path.with_suffix(".json"))
+        check_size(path.with_suffix(".json"), self.config.size_px)
+        saved = read_weights(path)
         try:
-            saved = {name: tensor.float() for name, tensor in load_file(path).items()}
             self.network.load_state_dict(saved)
-        except (OSError, SafetensorError) as error:
-            advice = "train them with `bothways train-tokenizer`"
-            raise ConfigError(f"Cannot read the tokenizer weights {path} ({error}); {advice}.") from None
         except RuntimeError as error:
             first = str(error).splitlines()[1].strip()
             raise ConfigError(f"The weights {path} were made for another tokenizer: {first}") from None
         # fp16 storage rounds the codes; matching needs them at unit length again.
         self.codebook.data = F.normalize(self.codebook.data, dim=-1)
-
-    def _check_size(self, card: Path) -> None:
-        """A convolution takes pictures of any size, so only the card beside the weights tells which one it was trained on."""
-        told = read_json(card) if card.is_file() else {}
-        trained_px = told.get("recipe", {}).get("tokenizer", {}).get("size_px", self.config.size_px)
-        if trained_px != self.config.size_px:
-            raise ConfigError(
-                f"The weights of {card.stem} were trained on pictures of {trained_px} px and the config says "
-                f"{self.config.size_px}; set size_px={trained_px}, or train others with `bothways train-tokenizer`."
-            )
-
-
-def weights_path(name: str) -> Path:
-    """`asset:vq` -> the shipped file; anything else is a path."""
-    return ASSETS / f"{name.removeprefix('asset:')}.safetensors" if name.startswith("asset:") else Path(name)
 
 
 def _network(config: VQConfig) -> nn.Module:

@@ -13,15 +13,18 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from bothways.core.randomness import seed_of
 from bothways.core.tally import Tally
-from bothways.vision.configs import VQTrainingConfig
+from bothways.vision.objective import AbstractObjective, pixels_of
+from bothways.vision.training_configs import VQTrainingConfig
 from bothways.vision.vq import VQTokenizer
+from bothways.worlds.world import ScenePicture
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class PictureBatch:
         return PictureBatch(self.pixels.to(device))
 
 
-class VQTraining(nn.Module):
+class VQTraining(AbstractObjective):
     """A tokenizer with what its training needs; offers `terms(batch)` to the trainer."""
 
     def __init__(self, tokenizer: VQTokenizer, config: VQTrainingConfig):
@@ -55,6 +58,9 @@ class VQTraining(nn.Module):
         self.register_buffer("sums", tokenizer.codebook.detach().clone() / codes)
         self.step = 0
         self._latents: Tensor | None = None
+
+    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> PictureBatch:
+        return PictureBatch(pixels_of(pictures, self.tokenizer.spec.size_px))
 
     def before_step(self, step: int) -> None:
         self.step = step

@@ -1,0 +1,148 @@
+"""The card of a finished visual tokenizer: what it keeps of a picture, on scenes that it was not trained on.
+
+Discrete tokens: use of the codebook. Tokens that can be drawn: what the world's reader reads on reconstructions. Continuous
+tokens: probes of every attribute beside an untrained tokenizer of the same shape and shuffled labels; collapse; leak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bothways.core.spec import Continuous, Discrete
+from bothways.vision.configs import PatchConfig, TokenizerConfig
+from bothways.vision.leak import collapse, leak
+from bothways.vision.objective import pixels_of
+from bothways.vision.probe import Labels, ProbeScore, attentive_probe, labels_of, linear_probe
+from bothways.vision.tokenizer import AbstractTokenizer, to_uint8
+from bothways.vision.vq_training import codebook_use
+from bothways.worlds.world import AbstractWorld
+
+PERIODS = {"hour": 12, "minute": 60, "second": 60}  # attributes that lie on a circle
+MANY_VALUES = 30  # whole numbers with more values than this are probed as numbers, not as categories
+FIT_PER_TEST = 4  # pictures on which probes are fitted, for each one on which they are scored
+
+
+@torch.inference_mode()
+def score(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
+    """Everything measured on the world's first `num_pictures` validation scenes; probes are fitted on training scenes."""
+    found: dict[str, Any] = {"num_pictures": num_pictures}
+    if tokenizer.spec.can_draw:
+        found |= reconstruction(tokenizer, world, num_pictures)
+    if isinstance(tokenizer.spec.tokens, Discrete):
+        tokens = tokens_of(tokenizer, world, "validation", num_pictures)
+        found["codebook"] = codebook_use(tokens, tokenizer.spec.tokens.vocab)
+    if isinstance(tokenizer.spec.tokens, Continuous):
+        found |= contents(tokenizer, world, num_pictures)
+    return found
+
+
+def reconstruction(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
+    """What the world's reader reads on reconstructions, and the pixel error.
+
+    Per attribute: shares `right`, `wrong`, `unreadable`; for minute and second also `within_one` mark, for battery `within_5`.
+    """
+    scenes = [world.scene("validation", index) for index in range(num_pictures)]
+    pictures = np.stack([world.render(scene, tokenizer.spec.size_px) for scene in scenes])
+    tokens = tokens_of(tokenizer, world, "validation", num_pictures)
+    painted = np.concatenate([to_uint8(tokenizer.decode(part)) for part in tokens.split(50)])
+    readings = [world.read(picture) for picture in painted]
+    facts = [world.facts(scene) for scene in scenes]
+    attributes = {
+        name: _shares(name, [fact[name] for fact in facts], [reading[name].value for reading in readings])
+        for name in readings[0]
+        if facts[0].get(name) is not None
+    }
+    error = (painted.astype(np.float32) - pictures.astype(np.float32)) / 255
+    return {"attributes": attributes, "root_mean_square_error": round(float(np.sqrt((error**2).mean())), 4)}
+
+
+def contents(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
+    """Probes, collapse and leak of continuous tokens."""
+    num_fit = num_pictures * FIT_PER_TEST
+    fit_labels, test_labels = labels(world, num_fit, num_pictures)
+    untrained = without_weights(tokenizer.config).build()
+    probes: dict[str, dict[str, float]] = {}
+    for name, of in (("", tokenizer), ("untrained_", untrained)):
+        fit, test = tokens_of(of, world, "train", num_fit), tokens_of(of, world, "validation", num_pictures)
+        flat = fit.flatten(1), test.flatten(1)
+        found = {
+            "linear": linear_probe(flat[0], fit_labels, flat[1], test_labels),
+            "pooled": linear_probe(fit.mean(1), fit_labels, test.mean(1), test_labels),
+            "attentive": attentive_probe(fit, fit_labels, test, test_labels),
+        }
+        if not name:
+            shuffled = {attribute: labels.shuffled() for attribute, labels in fit_labels.items()}
+            found["shuffled_labels"] = linear_probe(flat[0], shuffled, flat[1], test_labels)
+            statistics = {key: round(value, 3) for key, value in collapse(test).items()}
+            leaks = leak(torch.cat([test, fit[:num_pictures]]))
+        for probe, scores in found.items():
+            _note(probes, f"{name}{probe}", scores)
+    side = tokenizer.spec.size_px // tokenizer.spec.grid[0]
+    patches = PatchConfig(size_px=tokenizer.spec.size_px, patch_px=side).build()
+    raw = torch.cat([tokens_of(patches, world, split, num_pictures) for split in ("validation", "train")])
+    leaks["explained_in_patches"] = leak(raw)["explained"]
+    return {"probes": probes, "collapse": statistics, "leak": {key: round(value, 3) for key, value in leaks.items()}}
+
+
+def without_weights(config: TokenizerConfig) -> TokenizerConfig:
+    """The same shape with random weights, drawn for another seed than training began with."""
+    return config.with_changes({"weights": None, "painter": None, "seed": config.seed + 1})
+
+
+def tokens_of(tokenizer: AbstractTokenizer, world: AbstractWorld, split: Any, num_pictures: int) -> Tensor:
+    """Tokens of the split's first pictures."""
+    pictures = [world.picture(split, index) for index in range(num_pictures)]
+    parts = [pictures[start : start + 50] for start in range(0, num_pictures, 50)]
+    return torch.cat([tokenizer.encode(pixels_of(part, tokenizer.spec.size_px)) for part in parts])
+
+
+def labels(world: AbstractWorld, num_fit: int, num_test: int) -> tuple[dict[str, Labels], dict[str, Labels]]:
+    """Labels of training and validation scenes by attribute: those with one plain value in every scene.
+
+    The values of the test scenes are no part of how a label is coded, but for the list of classes.
+    """
+    scenes = [world.scene("train", index) for index in range(num_fit)]
+    scenes += [world.scene("validation", index) for index in range(num_test)]
+    facts = [world.facts(scene) for scene in scenes]
+    found: dict[str, Labels] = {}
+    for name in facts[0]:
+        values = [fact.get(name) for fact in facts]
+        if not all(isinstance(value, str | int) for value in values) or len(set(values)) < 2:
+            continue
+        if name in PERIODS:
+            found[f"{name}_angle"] = labels_of(values, PERIODS[name])
+        if all(isinstance(value, int) for value in values) and len(set(values)) > MANY_VALUES:
+            if name not in PERIODS:
+                found[name] = labels_of([float(value) for value in values])
+            continue
+        found[name] = labels_of(values)
+    return {name: it[:num_fit] for name, it in found.items()}, {name: it[num_fit:] for name, it in found.items()}
+
+
+def _note(probes: dict[str, dict[str, Any]], name: str, scores: dict[str, ProbeScore]) -> None:
+    for attribute, it in scores.items():
+        at = probes.setdefault(attribute, {"unit": it.unit, "n": it.n, "chance": round(it.chance, 3)})
+        at[name] = round(it.value, 3)
+
+
+def _shares(name: str, truth: list, read: list) -> dict[str, float]:
+    pairs = list(zip(truth, read, strict=True))
+
+    def share(holds: Callable[[Any, Any], bool]) -> float:
+        return round(sum(holds(t, r) for t, r in pairs) / len(pairs), 4)
+
+    shares = {
+        "right": share(lambda t, r: r == t),
+        "wrong": share(lambda t, r: r is not None and r != t),
+        "unreadable": share(lambda t, r: r is None),
+    }
+    if name in ("minute", "second"):
+        shares["within_one"] = share(lambda t, r: r is not None and min((r - t) % 60, (t - r) % 60) <= 1)
+    if name == "battery":
+        shares["within_5"] = share(lambda t, r: r is not None and abs(r - t) <= 5)
+    return shares

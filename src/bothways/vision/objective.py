@@ -1,0 +1,51 @@
+"""The door of every way to train a visual tokenizer: pictures of a world in, loss terms for the one trainer out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bothways.core.tally import Tally
+from bothways.vision.tokenizer import AbstractTokenizer, to_unit
+from bothways.worlds.world import ScenePicture
+
+
+@runtime_checkable
+class ObjectiveBatch(Protocol):
+    """What one step trains on: `counts` are what the trainer divides the terms by."""
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
+
+    @property
+    def num_samples(self) -> int: ...
+
+
+class AbstractObjective(nn.Module, ABC):
+    """A tokenizer with what its training needs (teachers, heads, averages); only the tokenizer is kept afterwards.
+
+    The trainer's hooks `before_step(step)` and `after_step(step)` may be offered too.
+    """
+
+    tokenizer: AbstractTokenizer
+
+    @abstractmethod
+    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> ObjectiveBatch:
+        """What a step trains on, a function of the pictures and the draws alone: pixels, views of them, texts."""
+
+    @abstractmethod
+    def terms(self, batch: ObjectiveBatch) -> dict[str, Tally]:
+        """The loss terms: sums over pictures, with gradients."""
+
+    def finish(self, pictures: list[ScenePicture]) -> None:
+        """Called once after the last step with pictures of the training split: measure constants of the tokens, say."""
+
+
+def pixels_of(pictures: list[ScenePicture], size_px: int) -> Float[Tensor, "B 3 P P"]:
+    """The pictures, rendered, in [-1, 1]."""
+    return to_unit(np.stack([picture.pixels(size_px) for picture in pictures]))
