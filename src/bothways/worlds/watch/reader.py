@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 
-from bothways.core.errors import DataError
+from bothways.worlds.pixels import fitted
 from bothways.worlds.watch.config import ATTRIBUTES, WatchConfig
 from bothways.worlds.watch.geometry import MAX_SIZE_PX, MIN_SIZE_PX, geometry_for
 from bothways.worlds.watch.palette import COLORS
@@ -38,7 +37,7 @@ class WatchReader:
 
         Raises: DataError for anything but a square colour picture.
         """
-        pixels = _in_range(_square(pixels))
+        pixels = fitted(pixels, MIN_SIZE_PX, MAX_SIZE_PX)
         look, corners, hands = self._readers(len(pixels))
         ink = np.ascontiguousarray(1 - pixels.transpose(2, 0, 1).astype(np.float32) / 255)
         disc = find_disc(look, ink)
@@ -90,22 +89,3 @@ def _things(found: dict[str, Found]) -> dict[str, Read]:
             reads[attribute] = Read(thing.value, thing.confidence)
             reads[f"{attribute}_corner"] = Read(here[0], thing.confidence)
     return reads
-
-
-def _square(pixels: np.ndarray) -> np.ndarray:
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.shape[0] != pixels.shape[1]:
-        raise DataError(
-            f"Found an array of {pixels.dtype} with shape {pixels.shape}; the reader takes square colour pictures, "
-            "uint8 (size, size, 3). Crop the picture to a square first."
-        )
-    return pixels
-
-
-def _in_range(pixels: np.ndarray) -> np.ndarray:
-    size = len(pixels)
-    if size == 0:
-        raise DataError("Found a picture without pixels; the reader needs at least one.")
-    fitting = min(max(size, MIN_SIZE_PX), MAX_SIZE_PX)
-    if size == fitting:
-        return pixels
-    return np.asarray(Image.fromarray(pixels).resize((fitting, fitting), Image.Resampling.LANCZOS))
