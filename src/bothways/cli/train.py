@@ -40,9 +40,7 @@ def train(recipe: RecipeArgument, out: OutOption, resume: ResumeOption = False, 
     say(f"The run is in {out}; next: bothways evaluate {out}")
 
 
-def train_tokenizer(
-    recipe: RecipeArgument, out: OutOption, resume: ResumeOption = False, changes: SetOption = ()
-) -> None:
+def train_tokenizer(recipe: RecipeArgument, out: OutOption, resume: ResumeOption = False, changes: SetOption = ()) -> None:
     """Train a visual or a text tokenizer."""
     from bothways.core.config import parse_overrides
     from bothways.core.errors import ConfigError
@@ -57,9 +55,10 @@ def train_tokenizer(
         say(f"The text tokenizer is in {tokenizers.train_text_tokenizer(found, out, resume=resume)}")
         return
     notice(f"{found.name}: {found.train.steps} steps of {found.samples_per_step} pictures")
+    made = found.training.makes
     fitted = tokenizers.train_tokenizer(found, out, resume=resume, console=progress())
     say(f"Trained {fitted.steps} steps, {fitted.samples} pictures in {_time(fitted.seconds)}.")
-    say(f"The weights are in {out / 'tokenizer.safetensors'}, their held-out scores in {out / 'tokenizer.json'}")
+    say(f"The weights are in {out / f'{made}.safetensors'}, their held-out scores in {out / f'{made}.json'}")
 
 
 def _time(seconds: float) -> str:

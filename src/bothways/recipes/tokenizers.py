@@ -6,33 +6,36 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from safetensors.torch import save_file
 
 from bothways.core.disk import write_json
 from bothways.core.rundir import RunDir
 from bothways.data.pictures import PictureStream
 from bothways.data.worlds import corpus
 from bothways.layout import bpe
-from bothways.recipes.cards import score
+from bothways.recipes.cards import reconstruction, score
 from bothways.recipes.recipe import TextTokenizerRecipe, TokenizerRecipe
 from bothways.train.trainer import Fitted, Trainer
-from bothways.vision.tokenizer import AbstractTokenizer
+from bothways.vision.objective import AbstractObjective
 
+SCORES = {"tokenizer": score, "painter": reconstruction}  # a tokenizer's card tells of its tokens whoever paints them
 NUM_MEASURED = 2048  # training pictures on which a tokenizer measures the constants of its tokens
 
 
 def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Fitted:
-    """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`."""
+    """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`.
+
+    An objective that makes a painter leaves `painter.safetensors` and `painter.json` instead.
+    """
     tokenizer = recipe.tokenizer.build()  # refuse what does not fit before anything is written
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
     worlds = {name: config.build() for name, config in recipe.worlds.items()}
     objective = recipe.training.build(tokenizer)
     stream = PictureStream(worlds, recipe.shares, recipe.samples_per_step, objective.batch, recipe.train.seed)
-    fitted = Trainer(objective, stream, recipe.train, run, console=console, title="tokenizer").fit()
+    fitted = Trainer(objective, stream, recipe.train, run, console=console, title=recipe.training.makes).fit()
     tokenizer.requires_grad_(False).eval()
     seen = range(max(1, NUM_MEASURED // recipe.samples_per_step))
     objective.finish([picture for step in seen for picture in stream.pictures(step)])
-    publish(recipe, tokenizer, worlds, out, fitted)
+    publish(recipe, objective, worlds, out, fitted)
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
     return fitted
 
@@ -48,16 +51,14 @@ def train_text_tokenizer(recipe: TextTokenizerRecipe, out: Path, resume: bool = 
     return out / "tokenizer.json"
 
 
-def publish(recipe: TokenizerRecipe, tokenizer: AbstractTokenizer, worlds: dict, out: Path, fitted: Fitted) -> None:
+def publish(recipe: TokenizerRecipe, objective: AbstractObjective, worlds: dict, out: Path, fitted: Fitted) -> None:
     """Writes the weights in fp16 and, scored on what those weights do, the card beside them."""
-    weights = {name: tensor.half().contiguous() for name, tensor in tokenizer.weights().items()}
-    save_file(weights, out / "tokenizer.safetensors")
-    tokenizer.load_weights(out / "tokenizer.safetensors")
-    tokenizer.requires_grad_(False).eval()
-    scores = {name: score(tokenizer, world, recipe.num_held_out) for name, world in worlds.items()}
+    made = recipe.training.makes
+    tokenizer = objective.publish(out / f"{made}.safetensors")
+    scores = {name: SCORES[made](tokenizer, world, recipe.num_held_out) for name, world in worlds.items()}
     card = {
         "recipe": json.loads(recipe.model_dump_json()),
         "trained": {"steps": fitted.steps, "pictures": fitted.samples, "seconds": round(fitted.seconds)},
         "held_out": scores,
     }
-    write_json(out / "tokenizer.json", card)
+    write_json(out / f"{made}.json", card)

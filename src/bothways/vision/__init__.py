@@ -14,5 +14,6 @@ OBJECTIVES = Catalogue(
     "objective of a visual tokenizer",
     {
         "quantise": "bothways.vision.training_configs:VQTrainingConfig",
+        "paint": "bothways.vision.training_configs:PaintConfig",
     },
 )

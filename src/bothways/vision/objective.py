@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bothways.core.tally import Tally
@@ -27,7 +29,7 @@ class ObjectiveBatch(Protocol):
 
 
 class AbstractObjective(nn.Module, ABC):
-    """A tokenizer with what its training needs (teachers, heads, averages); only the tokenizer is kept afterwards.
+    """A tokenizer with what its training needs (teachers, heads, averages); only what is published is kept afterwards.
 
     The trainer's hooks `before_step(step)` and `after_step(step)` may be offered too.
     """
@@ -44,6 +46,13 @@ class AbstractObjective(nn.Module, ABC):
 
     def finish(self, pictures: list[ScenePicture]) -> None:
         """Called once after the last step with pictures of the training split: measure constants of the tokens, say."""
+
+    def publish(self, path: Path) -> AbstractTokenizer:
+        """Writes what was made to `path`, in fp16, and returns the tokenizer as one who loads that file has it."""
+        weights = {name: tensor.half().contiguous() for name, tensor in self.tokenizer.weights().items()}
+        save_file(weights, path)
+        self.tokenizer.load_weights(path)
+        return self.tokenizer.requires_grad_(False).eval()
 
 
 def pixels_of(pictures: list[ScenePicture], size_px: int) -> Float[Tensor, "B 3 P P"]:

@@ -45,7 +45,7 @@ class SemanticTokenizer(AbstractTokenizer):
         if config.painter is not None:
             from bothways.vision.painter import load_painter
 
-            self.painter = load_painter(weights_path(config.painter), self.spec)
+            self.painter = load_painter(weights_path(config.painter), self)
 
     def states(self, pixels: Float[Tensor, "B 3 P P"]) -> tuple[Tensor, ...]:
         """Hidden states "B N D" of all patches: the embeddings, then one entry a layer; raw, class token left out."""

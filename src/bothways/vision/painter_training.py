@@ -1,0 +1,76 @@
+"""How a painter is trained: pictures through the frozen tokenizer and back, by pixel error. It sees no word and no label.
+
+The error is that of `vq`: absolute plus squared, more where the picture changes. Tokens get noise of a random strength a
+picture (as decoders for generated tokens do, e.g. RAE, arXiv 2510.11690, section 4.3), because a model's predictions lie
+beside the true tokens and should be painted as the nearest picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from bothways.core.tally import Tally
+from bothways.vision.objective import AbstractObjective, pixels_of
+from bothways.vision.painter import save_painter
+from bothways.vision.tokenizer import AbstractTokenizer
+from bothways.vision.training_configs import PaintConfig
+from bothways.vision.vq_training import edges
+from bothways.worlds.world import ScenePicture
+
+
+@dataclass(frozen=True)
+class PaintingBatch:
+    """Pixels in [-1, 1], the tokens to paint them from, and the count that the trainer divides by (pictures)."""
+
+    pixels: Float[Tensor, "B 3 P P"]
+    tokens: Float[Tensor, "B N D"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"paint": len(self.pixels)}
+
+    @property
+    def num_samples(self) -> int:
+        return len(self.pixels)
+
+    def to(self, device: torch.device | str) -> PaintingBatch:
+        return PaintingBatch(self.pixels.to(device), self.tokens.to(device))
+
+
+class PainterTraining(AbstractObjective):
+    """A painter beside the frozen tokenizer whose tokens it paints."""
+
+    def __init__(self, tokenizer: AbstractTokenizer, config: PaintConfig):
+        super().__init__()
+        self._tokenizer = (tokenizer,)  # kept out of the module: checkpoints hold what is trained
+        self.config = config
+        self.painter = config.painter.build(tokenizer.spec)
+
+    @property
+    def tokenizer(self) -> AbstractTokenizer:
+        return self._tokenizer[0]
+
+    @torch.no_grad()
+    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> PaintingBatch:
+        pixels = pixels_of(pictures, self.tokenizer.spec.size_px)
+        tokens = self.tokenizer.encode(pixels)
+        strength = self.config.token_noise * draws.random((len(tokens), 1, 1), dtype=np.float32)
+        noise = strength * draws.standard_normal(tokens.shape, dtype=np.float32)
+        return PaintingBatch(pixels, tokens + torch.from_numpy(noise))
+
+    def terms(self, batch: PaintingBatch) -> dict[str, Tally]:
+        """`paint`: weighted absolute and squared error, mean over pixels, summed over pictures."""
+        painted = self.painter(batch.tokens).float()
+        weight = 1.0 + self.config.edge_weight * edges(batch.pixels)
+        error = (painted - batch.pixels).abs() + self.config.square_weight * (painted - batch.pixels).square()
+        return {"paint": Tally((weight * error).mean((1, 2, 3)).sum(), len(batch.pixels))}
+
+    def publish(self, path: Path) -> AbstractTokenizer:
+        save_painter(self.painter, path, self.tokenizer)
+        return self.tokenizer.config.with_changes({"painter": str(path)}).build()
