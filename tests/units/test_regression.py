@@ -66,7 +66,7 @@ def test_no_constant_has_a_smaller_error_than_the_blind_one(objective: str):
 
 
 def test_a_temperature_is_refused_and_so_are_discrete_tokens_naming_the_heads_that_fit():
-    with pytest.raises(ConfigError, match="temperature 0.7 for drawings.*set the temperature to 0"):
+    with pytest.raises(ConfigError, match=r"temperature 0.7 for drawings.*set the temperature to 0"):
         head().sample(HIDDEN, None, PLACE, How(temperature=0.7), ())
-    with pytest.raises(ConfigError, match="`regression` needs continuous tokens and `vq` makes discrete ones; .*categorical"):
+    with pytest.raises(ConfigError, match=r"`regression` needs continuous tokens and `vq` makes discrete ones; .*categorical"):
         RegressionConfig().build(VQConfig().spec, WIDTH)

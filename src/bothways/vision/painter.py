@@ -1,8 +1,8 @@
 """A painter: continuous tokens of a picture back to its pixels, for tokenizers that were not made to be drawn from.
 
-Residual convolutions on the grid of tokens, then finer grids by 1 x 1 convolution and pixel shuffle (Shi et al. 2016, arXiv
-1609.05158), the last step straight to the picture's size. Plain regression to pixels, so it shows what the tokens say and invents
-nothing: what they leave open comes out blurred, which is what a score of tokens should see.
+Residual convolutions on the grid of tokens, then finer grids by 1 x 1 convolution and pixel shuffle (Shi et al. 2016,
+arXiv 1609.05158), the last step straight to the picture's size. Plain regression to pixels, so it shows what the tokens say
+and invents nothing: what they leave open comes out blurred, which is what a score of tokens should see.
 """
 
 from __future__ import annotations
@@ -74,8 +74,9 @@ def _shuffle(config: PainterConfig, spec: VisualSpec) -> int:
     square = len(finest) == 2 and finest[0] == finest[1]
     if not isinstance(spec.tokens, Continuous) or not square or spec.size_px % finest[0]:
         raise ConfigError(
-            f"A painter with {len(config.channels)} sizes turns continuous tokens on a square grid into pictures of a multiple of "
-            f"{finest[0]} px; found {type(spec.tokens).__name__.lower()} `{spec.kind}` tokens on {spec.grid} and {spec.size_px} px."
+            f"A painter with {len(config.channels)} sizes turns continuous tokens on a square grid into pictures of a multiple "
+            f"of {finest[0]} px; found {type(spec.tokens).__name__.lower()} `{spec.kind}` tokens on {spec.grid} and "
+            f"{spec.size_px} px."
         )
     return spec.size_px // finest[0]
 
