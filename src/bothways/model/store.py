@@ -70,8 +70,9 @@ def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
 def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
     # One tokenizer for both sides stays one: `learned` looks where `given` does.
     homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
-    kept = {f"{side}.weights": parts / f"{home}.safetensors" for side, home in homes.items()}
-    return config.with_changes({key: str(path) for key, path in kept.items() if path.exists()})
+    kept = {side: parts / f"{home}.safetensors" for side, home in homes.items()}
+    found = {side: getattr(config, side).with_weights(path) for side, path in kept.items() if path.exists()}
+    return config.with_changes({side: tokenizer.to_dict() for side, tokenizer in found.items()})
 
 
 def _checksums(config: ModelConfig) -> dict[str, str]:

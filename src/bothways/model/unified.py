@@ -195,8 +195,12 @@ class Encodings:
 
 def encodings_for(config: ModelConfig, folder: Path | None = None) -> Encodings:
     """The tokenizers of a model. `folder`: where encodings are kept between processes. Raises: ConfigError."""
-    given = EncodingCache(config.given.build(), folder)
-    return Encodings(given, given if config.learned == config.given else EncodingCache(config.learned.build(), folder))
+    learned = EncodingCache(config.learned.build(), folder)
+    if config.given == config.learned:
+        return Encodings(learned, learned)
+    given = config.given.build()
+    same_tokens = config.given.encodes_as == config.learned.encodes_as
+    return Encodings(learned.read_by(given) if same_tokens else EncodingCache(given, folder), learned)
 
 
 def _check(config: ModelConfig, given, learned) -> None:

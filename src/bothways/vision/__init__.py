@@ -8,6 +8,7 @@ TOKENIZERS = Catalogue(
         "vq": "bothways.vision.configs:VQConfig",
         "patches": "bothways.vision.configs:PatchConfig",
         "semantic": "bothways.vision.configs:SemanticConfig",
+        "warped": "bothways.vision.warp_config:WarpedConfig",
     },
 )
 OBJECTIVES = Catalogue(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
+from copy import copy
 from itertools import islice
 from pathlib import Path
 
@@ -32,10 +33,17 @@ class EncodingCache:
         self.keeps = isinstance(tokenizer.spec.tokens, Discrete)
         self.seconds = {"render": 0.0, "encode": 0.0}
         self._known: dict[str, np.ndarray] = {}
-        self._folder = folder / f"{tokenizer.spec.kind}-{identity(tokenizer)}" if folder and self.keeps else None
+        name = f"{tokenizer.spec.kind}-{identity(tokenizer.encoder)}"
+        self._folder = folder / name if folder and self.keeps else None
         for path in sorted(self._folder.glob("*.npz")) if self._folder and self._folder.is_dir() else ():
             with np.load(path) as saved:
                 self._known.update(zip(saved["keys"].tolist(), saved["tokens"], strict=True))
+
+    def read_by(self, tokenizer: AbstractTokenizer) -> EncodingCache:
+        """The same tokens, now and later, for a tokenizer that reads other vectors from them."""
+        twin = copy(self)
+        twin.tokenizer = tokenizer
+        return twin
 
     def tokens(self, pictures: list[AbstractPicture]) -> Tensor:
         """Tokens of the pictures in order: Long "n N" or Float "n N C"."""

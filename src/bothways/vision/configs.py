@@ -33,6 +33,15 @@ class TokenizerConfig(Config):
         """
         return self.build().spec
 
+    @property
+    def encodes_as(self) -> TokenizerConfig:
+        """The config whose tokens these are: its own, or that of the tokenizer which a wrapper leaves in charge of them."""
+        return self
+
+    def with_weights(self, path: Path) -> TokenizerConfig:
+        """The same tokenizer with its weights taken from another file."""
+        return self.with_changes({"weights": str(path)})
+
     @abstractmethod
     def build(self) -> AbstractTokenizer:
         """The tokenizer, frozen, with its weights loaded. Raises: ConfigError when shape and weights do not fit."""

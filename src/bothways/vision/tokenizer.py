@@ -24,6 +24,11 @@ class AbstractTokenizer(nn.Module, ABC):
     config: TokenizerConfig
     spec: VisualSpec
 
+    @property
+    def encoder(self) -> AbstractTokenizer:
+        """The tokenizer whose tokens these are: itself, or the one that a wrapper leaves in charge of them."""
+        return self
+
     @abstractmethod
     def encode(self, pixels: Float[Tensor, "B 3 P P"]) -> Tensor:
         """Tokens in raster order: Long "B N" (discrete) or Float "B N D" (continuous). Pixels in [-1, 1]."""
