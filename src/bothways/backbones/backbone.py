@@ -69,6 +69,12 @@ class AbstractBackbone(nn.Module, ABC):
         """Hidden states after the last norm. With a cache (from `new_cache`), keys and values are appended to it."""
 
     @abstractmethod
+    def layers(
+        self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]
+    ) -> list[Float[Tensor, "B Q D"]]:
+        """Hidden states on their way, without a cache: what goes in, then what each layer gives; the last is `run`'s."""
+
+    @abstractmethod
     def text_logits(self, hidden: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape V"]:
         """Scores over the text vocabulary, not normalised."""
 

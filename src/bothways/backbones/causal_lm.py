@@ -45,18 +45,27 @@ class CausalLM(AbstractBackbone):
     ) -> Float[Tensor, "B Q D"]:
         if isinstance(cache, LeanCache):
             return cache.run(x, reads, positions)
+        return self._through(x, reads, positions, cache).last_hidden_state.float()
+
+    def layers(
+        self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]
+    ) -> list[Float[Tensor, "B Q D"]]:
+        return [states.float() for states in self._through(x, reads, positions, output_hidden_states=True).hidden_states]
+
+    def _through(self, x: Tensor, reads: Reads, positions: Tensor, cache: Any = None, **more: Any) -> Any:
+        """What transformers' own forward pass returns."""
         device = x.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
         chosen = self.config.attention
         self._take_path(attention.choose(dtype, device, self._has_sdpa) if chosen == "auto" else chosen)
-        out = self.lm.model(
+        return self.lm.model(
             inputs_embeds=x,
             attention_mask=reads.additive(dtype),
             position_ids=positions,
             past_key_values=cache,
             use_cache=cache is not None,
+            **more,
         )
-        return out.last_hidden_state.float()
 
     def _take_path(self, path: str) -> None:
         if path != self.path:

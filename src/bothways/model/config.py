@@ -16,6 +16,8 @@ class ProjectorConfig(Config):
     """From visual vectors to the backbone's width."""
 
     kind: Literal["linear", "mlp"] = "mlp"  # P1 uses a linear layer for vq and Linear-GELU-Linear for semantic tokens
+    depth: int = Field(2, ge=2)  # linear layers of an mlp, a GELU between any two
+    width: int | None = Field(None, gt=0)  # channels between the layers of an mlp; null: as wide as the backbone
     shared: bool = True  # one projector (and one table of places) for given and learned pictures; needs equal tokens
 
 

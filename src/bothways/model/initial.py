@@ -33,5 +33,6 @@ def initialise(module: nn.Module, seed: int) -> None:
 def _std(name: str, weight: torch.Tensor) -> float:
     if "nothing" in name or "embed" in name or ".axes." in name:
         return EMBEDDING_STD
-    gain = CONTENT_GAIN if name.endswith("content.2.weight") else 1.0 if ".content." in name else MATRIX_GAIN
+    first = name.endswith(("content.weight", "content.0.weight"))  # reads vectors; the layers after it, what a GELU leaves
+    gain = MATRIX_GAIN if ".content." not in name else 1.0 if first else CONTENT_GAIN
     return gain * weight.shape[1] ** -0.5

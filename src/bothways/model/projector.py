@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
@@ -31,13 +33,30 @@ class Projector(nn.Module):
 
     def __init__(self, config: ProjectorConfig, spec: VisualSpec, width: int):
         super().__init__()
-        if config.kind == "linear":
-            self.content: nn.Module = nn.Linear(spec.dim, width)
-        else:
-            self.content = nn.Sequential(nn.Linear(spec.dim, width), nn.GELU(), nn.Linear(width, width))
+        self.content = _content(config, spec.dim, width)
         self.places = Places(spec.grid, width)
         # Codes have unit length; continuous tokens have unit size in every channel. Both come in at the latter.
         self.scale = spec.dim**0.5 if isinstance(spec.tokens, Discrete) else 1.0
 
     def forward(self, vectors: Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
         return self.content(self.scale * vectors) + self.places(place)
+
+
+def matching_width(config: ProjectorConfig, spec: VisualSpec, width: int, num_parameters: int) -> int:
+    """The mlp's `width` at which its weights come closest to `num_parameters`: how large a projector must be to hold as much
+    as the backbone does. `width` is the backbone's; the table of places is not counted."""
+    most = num_parameters // (spec.dim + 1 + width) + 2
+    return min(range(1, most), key=lambda inner: abs(_num_weights(config.depth, spec.dim, inner, width) - num_parameters))
+
+
+def _num_weights(depth: int, dim: int, inner: int, width: int) -> int:
+    return (dim + 1) * inner + (depth - 2) * (inner + 1) * inner + (inner + 1) * width
+
+
+def _content(config: ProjectorConfig, dim: int, width: int) -> nn.Module:
+    if config.kind == "linear":
+        return nn.Linear(dim, width)
+    layers: list[nn.Module] = []
+    for before, after in pairwise([dim, *[config.width or width] * (config.depth - 1), width]):
+        layers += [nn.Linear(before, after), nn.GELU()]
+    return nn.Sequential(*layers[:-1])
