@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 from bothways.core.errors import DataError, unknown
+from bothways.worlds.text import plain
 from bothways.worlds.watch.facts import TWO_FACTS, Facts, time_text
-from bothways.worlds.watch.words import Vocabulary, plain
+from bothways.worlds.watch.words import Vocabulary
 
 _PERIODS = {"hour": 12, "minute": 60, "second": 60}
 

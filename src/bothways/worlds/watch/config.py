@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from bothways.core.config import Config, digest_of, merge
 from bothways.core.errors import ConfigError, unknown
+from bothways.worlds.hide import AbstractHide, HidingTask
 from bothways.worlds.watch.palette import COLORS, HANDS, WEATHERS
 from bothways.worlds.watch.speech import Speech
 from bothways.worlds.world import WorldConfig
@@ -28,7 +29,6 @@ ATTRIBUTES: tuple[str, ...] = (
 )
 Attribute = Literal["hour", "minute", "second", "weather", "battery", "weather_corner", "battery_corner", "color"]
 Tier = Literal["attribute", "two_facts"]
-Task = Literal["understanding", "drawing"]
 
 
 class Dial(Config):
@@ -83,32 +83,16 @@ LEVELS: dict[str, dict[str, Any]] = {
 }
 
 
-class Hide(Config):
-    """One attribute is kept out of one task, in every text of it.
-
-    `how="link"`: in that task the attribute occurs only in text-only samples; `how="value"`: `value` never occurs there.
-    """
+class Hide(AbstractHide):
+    """What is hidden of a watch: `how="value"` takes a canonical value, e.g. sunny or 7."""
 
     attribute: Attribute
-    task: Task = Field(alias="from", description="the task that does not get it; the key in a file is `from`")
-    how: Literal["link", "value"] = "link"
-    value: str | int | None = Field(None, description="the value hidden by how=value; canonical, e.g. sunny or 7")
-
-    @model_validator(mode="after")
-    def _value_belongs_to_how(self) -> Hide:
-        if (self.how == "value") != (self.value is not None):
-            raise ConfigError(f"Found hide.how `{self.how}` with hide.value {self.value!r}; a value goes with how: value only.")
-        return self
-
-    @model_serializer
-    def _with_the_key_from(self) -> dict[str, Any]:
-        return {"attribute": self.attribute, "from": self.task, "how": self.how, "value": self.value}
 
 
 class MadeUpNames(Config):
     """Weather icons are called "zib", "dax", ... (assigned by the world's seed) in every text."""
 
-    wrong_in: Task | None = Field(None, description="the task whose data use wrong names; None: right names in both")
+    wrong_in: HidingTask | None = Field(None, description="the task whose data use wrong names; None: right names in both")
     how: Literal["swapped", "shuffled"] = Field("swapped", description="two names exchanged, or all permuted")
 
 

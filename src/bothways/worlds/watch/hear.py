@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from bothways.worlds.watch.words import Vocabulary, plain
+from bothways.worlds.text import plain
+from bothways.worlds.watch.words import Vocabulary
 
 _TIME = re.compile(r"(?<![\d:])(\d{1,2}):(\d{2})(?::(\d{2}))?(?![\d:])")
 _HAND = re.compile(r"\b(hour|minute|second)(?: hand)?(?: is| at| on)* (\d{1,2})\b(?![:%])")

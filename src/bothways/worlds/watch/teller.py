@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from bothways.worlds.text import article, listed, pick
 from bothways.worlds.watch import templates
 from bothways.worlds.watch.facts import time_text
 from bothways.worlds.watch.palette import HANDS
-from bothways.worlds.watch.words import article
-
-T = TypeVar("T")
-
-
-def pick(options: Sequence[T], rng: np.random.Generator) -> T:
-    """One of the options, all equally likely."""
-    return options[int(rng.random() * len(options))]
 
 
 def tell(
@@ -39,8 +32,7 @@ def tell(
         *_icon("battery", (templates.BATTERY, templates.BATTERY_CORNER, templates.BATTERY_BOTH), words, rng),
     ]
     pieces = [head, *(clauses[i] for i in rng.permutation(len(clauses)))]
-    last_joint = pick((", ", " and "), rng) if len(pieces) > 2 else ", "
-    return ", ".join(pieces[:-1]) + (last_joint if len(pieces) > 1 else "") + pieces[-1] + "."
+    return listed(pieces, rng)
 
 
 def _time(states: Mapping[str, Any], parts: Sequence[str], rng: np.random.Generator) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from bothways.core.randomness import shuffled
+from bothways.worlds.text import any_of
 from bothways.worlds.watch.config import WatchConfig
 from bothways.worlds.watch.palette import CORNERS, WEATHERS
 
@@ -27,9 +27,9 @@ class Vocabulary:
         words = made_up_words(config.seed) if config.made_up_names else {kind: kind for kind in WEATHERS}
         self.weather_words: Mapping[str, str] = {kind: words[kind] for kind in config.weathers}
         self.weather_kinds: Mapping[str, str] = {word: kind for kind, word in self.weather_words.items()}
-        self.weather_pattern = _any_of(self.weather_kinds)
-        self.color_pattern = _any_of(config.colors)
-        self.corner_pattern = _any_of(CORNERS)
+        self.weather_pattern = any_of(self.weather_kinds)
+        self.color_pattern = any_of(config.colors)
+        self.corner_pattern = any_of(CORNERS)
         self.values: Mapping[str, tuple[Any, ...]] = {
             # 12 is another name of hour 0: P1's scenes hold it, and a model may say it.
             "hour": tuple(range(13)),
@@ -58,17 +58,3 @@ def wrong_kinds(kinds: tuple[str, ...], how: str, seed: int) -> dict[str, str]:
     order = [kinds[i] for i in shuffled(len(kinds), seed, "watch", "wrong names")]
     circle = order[:2] if how == "swapped" else order
     return {kind: kind for kind in kinds} | dict(zip(circle, [*circle[1:], circle[0]], strict=True))
-
-
-def plain(text: str) -> str:
-    """Lower case, single blanks, and a blank for a hyphen between letters ("top-left")."""
-    return " ".join(re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text.lower()).split())
-
-
-def article(word: str) -> str:
-    """The word behind "a" or "an"."""
-    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
-
-
-def _any_of(words: Iterable[str]) -> re.Pattern[str]:
-    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, words), key=len, reverse=True)) + r")\b")
