@@ -93,7 +93,7 @@ class WorldSource:
         """A sample about picture `index` of the pool; the wording depends on `occasion`, the end of its id."""
         sample_id = f"{self.source}/{self.split}/{self.pool}/{index}{occasion}"
         picture = self.picture(index)
-        said = self.world.say(picture.scene, self._task, rng(self.seed, "wording", sample_id))
+        said = self.world.speaking_of(index).say(picture.scene, self._task, rng(self.seed, "wording", sample_id))
         return Sample(sample_id, tuple(self._segments(said, picture)), self.source)
 
     def picture(self, index: int) -> ScenePicture:

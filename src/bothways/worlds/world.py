@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -135,6 +136,15 @@ class AbstractWorld(ABC):
     @abstractmethod
     def hear(self, caption_text: str) -> dict[str, Any]:
         """The attribute values that a caption states."""
+
+    def speaking_of(self, index: int) -> AbstractWorld:
+        """The world that speaks of picture `index` of a pool: `hide.keep` hides nothing of the first of them."""
+        hide = getattr(self.config, "hide", None)
+        return self._open if hide and index < hide.keep else self
+
+    @cached_property
+    def _open(self) -> AbstractWorld:
+        return self.config.with_changes({"hide": None}).build()
 
     def picture(self, split: Split, index: int) -> ScenePicture:
         """The picture of a scene, rendered when its pixels are asked for."""
