@@ -46,8 +46,16 @@ class RunDir:
         self.done_path = self.path / "DONE"
 
     @classmethod
-    def create(cls, path: Path | str, config: Mapping[str, Any], *, resume: bool = False) -> Self:
-        """A folder to train in. `config` is the resolved config as plain values (`Config.to_dict`).
+    def create(
+        cls,
+        path: Path | str,
+        config: Mapping[str, Any],
+        *,
+        resume: bool = False,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A folder to train in. `config` is the resolved config as plain values (`Config.to_dict`); `facts` join this start's
+        entry in provenance.json.
 
         Raises: RunError when the path is a file or cannot be written; when it already holds a run and `resume` is false,
         or holds a run of another config, or files that are no run; when `resume` is true and there is no run.
@@ -62,7 +70,7 @@ class RunDir:
             if not run.config_path.exists():
                 write_atomic(run.config_path, yaml.safe_dump(wanted, sort_keys=False))
             starts = read_json(run.provenance_path) if run.provenance_path.exists() else []
-            write_json(run.provenance_path, [*starts, provenance()])
+            write_json(run.provenance_path, [*starts, provenance() | dict(facts or {})])
         return run
 
     @classmethod

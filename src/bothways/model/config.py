@@ -33,5 +33,6 @@ class ModelConfig(Config):
     order: Literal["raster", "random"] = "raster"  # in which a learned picture's tokens are predicted
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
     learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
+    frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights

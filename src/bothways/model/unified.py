@@ -24,6 +24,7 @@ from bothways.layout.order import Drawing
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.config import ModelConfig
+from bothways.model.freeze import freeze
 from bothways.model.initial import initialise
 from bothways.model.projector import Places, Projector
 from bothways.vision.cache import EncodingCache
@@ -55,6 +56,7 @@ class UnifiedModel(nn.Module):
         self.nothing_image = nn.Parameter(torch.empty(width))
         self.head = config.head.build(self.learned.spec, width)
         initialise(self, config.seed)
+        freeze(self, config.frozen)
 
     @property
     def encodings(self) -> Encodings:

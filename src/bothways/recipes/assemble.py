@@ -12,6 +12,7 @@ from bothways.core.rundir import RunDir
 from bothways.core.sample import AbstractPicture
 from bothways.data.stream import MixtureStream
 from bothways.layout.wording import load_wording
+from bothways.model import freeze
 from bothways.model.store import keep_parts
 from bothways.model.unified import Encodings, UnifiedModel
 from bothways.recipes.recipe import Recipe
@@ -71,7 +72,7 @@ def train(
     config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
     stream = stream_of(recipe, recipe.world.build(), model)
     stream.batches(0)  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
-    run = RunDir.create(out, recipe.to_dict(), resume=resume)
+    run = RunDir.create(out, recipe.to_dict(), resume=resume, facts={"parameters": freeze.counts(model)})
     keep_parts(run, recipe.model, model.wording)
     milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
     fitted = Trainer(model, stream, config, run, on_milestone=milestone, console=console, title=title or recipe.name).fit()
