@@ -75,9 +75,9 @@ def test_logits_are_those_of_transformers_own_forward_pass(family, path):
 
 def test_losses_of_a_batch_are_the_losses_of_its_samples():
     model = tiny.model(**tiny.READS_PATCHES).eval()
-    together = model.nll(EVERYTHING)
+    together = model.held_out(EVERYTHING)
     for sample, found in zip(EVERYTHING, together, strict=True):
-        (single,) = model.nll([sample])
+        (single,) = model.held_out([sample])
         assert (found.text.count, found.image.count) == (single.text.count, single.image.count)
         assert found.text.total == pytest.approx(single.text.total, rel=1e-5)
         assert found.image.total == pytest.approx(single.image.total, rel=1e-5)
@@ -94,7 +94,7 @@ def test_terms_are_the_sums_of_the_likelihoods_by_source_and_duty():
     }  # fmt: skip
     for name, tally in terms.items():
         pattern, duty = name.split(":")
-        single = [getattr(found, duty) for s, found in zip(samples, model.nll(samples), strict=True) if s.source == pattern]
+        single = [getattr(found, duty) for s, found in zip(samples, model.held_out(samples), strict=True) if s.source == pattern]
         assert tally.count == sum(t.count for t in single)
         assert float(tally.total) == pytest.approx(sum(t.total for t in single), rel=1e-5)
 
@@ -102,7 +102,7 @@ def test_terms_are_the_sums_of_the_likelihoods_by_source_and_duty():
 def test_an_untrained_model_guesses_evenly():
     """About ln 32 nats a code and ln 512 a text token: a mean over the wrong axis would still look like a loss."""
     model = tiny.model(seed=5)
-    found = model.nll([tiny.sample("interleaved")])[0]
+    found = model.held_out([tiny.sample("interleaved")])[0]
     assert math.log(32) - 0.2 < found.image.mean < math.log(32) + 0.7
     assert math.log(model.wording.vocab_size) - 0.4 < found.text.mean < math.log(model.wording.vocab_size) + 0.9
     assert found.image.count == 2 * 9

@@ -58,6 +58,32 @@ def test_a_student_who_never_looks_has_skill_zero(tmp_path):
     assert scores["reading/battery/graded"].chance == pytest.approx(0.75, abs=0.02)
 
 
+def test_open_requests_are_scored_apart_and_only_on_what_they_name(tmp_path):
+    world = PaperWorld()
+    items = cut(exam(world, num_pictures=60), 60, 60, 40)
+    student = Student(world, items, {"minute": 0.0, "hour": 0.5}, EVERY_VALUE)
+    answer(student, world, items, tmp_path / "answers/final", how=Greedy(), fill=student.fill, rebuild=student.rebuild)
+    scores = mark(tmp_path).sheets["final"]
+    assert scores["open_drawing/hour/accuracy"].n == 40 and scores["drawing/hour/accuracy"].n == 60
+    assert 0.3 < scores["open_drawing/hour/accuracy"].value < 0.8 and scores["open_drawing/hour/accuracy"].ceiling == 1.0
+    assert scores["open_drawing/gate/accuracy"].value == 1.0
+    assert "open_drawing/minute/accuracy" not in scores and "open_drawing/gate_full/accuracy" not in scores
+    assert scores["nll/image_tokens/nats"].n == 60, "no likelihood of one picture, where many fit"
+
+
+def test_image_tokens_without_a_likelihood_have_an_error_named_by_the_head_and_a_skill(tmp_path):
+    world = PaperWorld()
+    items = cut(exam(world, num_pictures=20), 20)
+    student = Student(world, items, EXACT, EVERY_VALUE)
+    student.head.unit, student.error = "one_minus_cosine", 0.2
+    answer(student, world, items, tmp_path / "answers/final", how=Greedy(), fill=student.fill, rebuild=student.rebuild)
+    scores = mark(tmp_path).sheets["final"]
+    error = scores["tokens/image/one_minus_cosine"]
+    assert (error.value, error.chance, error.ceiling, error.higher_is_better) == (pytest.approx(0.2), 0.5, 0.0, False)
+    assert error.skill == scores["tokens/image/skill"].value == pytest.approx(0.6)
+    assert "nll/image_tokens/nats" not in scores and "nll/answers/nats" in scores
+
+
 def test_marking_again_from_the_files_alone_gives_the_same_bytes(tmp_path):
     run = sit(tmp_path, {"hour": 0.7, "minute": 0.4, "weather": 0.9})
     mark(run)

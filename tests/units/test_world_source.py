@@ -123,10 +123,24 @@ def test_an_unknown_kind_is_refused_with_the_nearest_names():
         WorldSource(world(), "vqa", num_pictures=-1)
 
 
+def test_an_open_request_of_an_exam_leaves_something_open_and_says_what_it_names():
+    of, open_ones = world(), 0
+    facts = of.facts(of.scene("test", 0))
+    full = {name for item in exam(of, num_pictures=1, kinds=("drawing",)) for name in item.requested}
+    counts = Counter()
+    for item in exam(of, num_pictures=80, kinds=("open_drawing",)):
+        assert of.hear(item.sample.segments[0].content) == item.requested
+        assert item.requested.items() <= item.scene.items() and set(item.requested) < full and "color" in item.requested
+        assert ("hour" in item.requested) == ("minute" in item.requested)
+        counts.update(full - set(item.requested))
+        open_ones += 1
+    assert open_ones == 80 and set(counts) == full - {"color"} <= set(facts) and min(counts.values()) > 15
+
+
 def test_an_exam_asks_every_attribute_alone_and_requests_everything():
     items = exam(world(hide={"attribute": "weather", "from": "understanding"}), num_pictures=3)
     kinds = Counter(item.kind for item in items)
-    assert kinds == {"question": 3 * 14, "caption": 3, "drawing": 3}
+    assert kinds == {"question": 3 * 14, "caption": 3, "drawing": 3, "open_drawing": 3}
     assert len({item.id for item in items}) == len(items)
     assert len({item.picture for item in items}) == 3
     for item in items:

@@ -23,13 +23,14 @@ def show(sheets: Mapping[str, Sheet], run: Path, name: str, console: Console) ->
     for title, kind, columns in (
         ("reading", "reading", _READING),
         ("drawing", "drawing", _DRAWING),
+        ("drawing, open requests", "open_drawing", _DRAWING),
         ("captions", "captions", _CAPTIONS),
     ):
         rows = _rows(sheet, kind, [column.measure for column in columns])
         if rows:
             console.print(_table(sheet, title, kind, rows, columns))
             console.print()
-    for line in _likelihoods(sheet):
+    for line in [*_likelihoods(sheet), *_token_errors(sheet)]:
         console.print(line, markup=False)
     others = [other for other in sheets if other != name]
     if others:
@@ -106,3 +107,15 @@ def _likelihoods(sheet: Sheet) -> list[str]:
     found = [(words, sheet.get(f"nll/{name}/nats")) for name, words in told.items()]
     parts = [f"{score.value:.2f} {words}" for words, score in found if score is not None]
     return [f"Held-out nats: {', '.join(parts)}."] if parts else []
+
+
+def _token_errors(sheet: Sheet) -> list[str]:
+    """The same for image tokens that have no likelihood."""
+    told = {"one_minus_cosine": "1 - cosine", "squared_error": "squared error"}
+    found = [(words, sheet.get(f"tokens/image/{name}")) for name, words in told.items()]
+    return [
+        f"Held-out image tokens: {words} {score.value:.3f}, best constant {score.chance:.3f}"
+        + ("." if score.skill is None else f", skill {score.skill:.2f}.")
+        for words, score in found
+        if score is not None
+    ]

@@ -124,11 +124,11 @@ class ExamItem:
     """One thing to be answered; the learned segment of `sample` holds the reference.
 
     `picture` is the key of the scene's picture `truth`, `scene` its facts; `attribute` and `tier` belong to questions,
-    `requested` (attribute -> value that must be shown) to drawings.
+    `requested` (attribute -> value that must be shown) to drawings; an open one leaves the rest to the model.
     """
 
     id: str
-    kind: Literal["question", "caption", "drawing"]
+    kind: Literal["question", "caption", "drawing", "open_drawing"]
     picture: str
     sample: Sample
     scene: dict[str, Any]
@@ -143,9 +143,10 @@ def exam(
     split: Split = "test",
     num_pictures: int = 500,
     seed: int = 0,
-    kinds: Collection[str] = ("question", "caption", "drawing"),
+    kinds: Collection[str] = ("question", "caption", "drawing", "open_drawing"),
 ) -> list[ExamItem]:
-    """For each of the split's first `num_pictures` scenes: every question alone, a caption, and a request that names all.
+    """For each of the split's first `num_pictures` scenes: every question alone, a caption, a request that names all, and,
+    of worlds that have them, one that leaves something open.
 
     Nothing is hidden from an exam, whatever the world hides in training. `seed` names the wordings.
     Raises: DataError when there is nothing to ask.
@@ -170,8 +171,8 @@ def _items(world: AbstractWorld, split: Split, index: int, seed: int) -> Iterato
         yield item("question", ask.attribute, "vqa", Image(picture), *turns, attribute=ask.attribute, tier=ask.tier)
     for caption in said.captions:
         yield item("caption", "caption", "caption", *_caption(Said(captions=(caption,)), picture))
-    for request in said.requests:
-        yield item("drawing", "drawing", "draw", *_draw(Said(requests=(request,)), picture), requested=request.states)
+    for kind, request in zip(("drawing", "open_drawing"), said.requests, strict=False):
+        yield item(kind, kind, "draw", *_draw(Said(requests=(request,)), picture), requested=request.states)
 
 
 def corpus(world: AbstractWorld, num: int, seed: int = 0) -> Iterator[str]:

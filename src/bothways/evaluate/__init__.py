@@ -9,5 +9,6 @@ MEASURES = Catalogue(
         "captions": "bothways.evaluate.captions:measure",
         "drawing": "bothways.evaluate.drawing:measure",
         "likelihood": "bothways.evaluate.likelihood:measure",
+        "tokens": "bothways.evaluate.tokens:measure",
     },
 )

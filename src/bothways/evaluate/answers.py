@@ -2,7 +2,7 @@
 
 answers.jsonl, one JSON object a line:
     id         names the item; equal in all arms that sat the same exam
-    kind       question | caption | drawing | reconstruction
+    kind       question | caption | drawing | open_drawing (a request that leaves something open) | reconstruction
     picture    key of the scene: items that share it are not independent
     attribute, tier          of questions ("hour", "attribute"); null elsewhere
     prompt, reference        what was asked, the canonical answer (text; null for pictures)
@@ -11,6 +11,8 @@ answers.jsonl, one JSON object a line:
     requested  attribute -> value that a drawing has to show; null elsewhere
     image      path of the drawn or reconstructed picture, relative to the folder; null elsewhere
     nll, num_tokens          nats and tokens of the reference, teacher-forced (drawings: the true picture's image tokens)
+    error, blind_error       instead of nats, of drawings by a head that is no likelihood: mean error of the true picture's
+                             tokens, and that of the best prediction that is the same for every picture of the exam
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from bothways.core.disk import write_atomic, write_json, writing
 from bothways.core.errors import RunError
 from bothways.evaluate.metrics import Scale
 
-Kind = Literal["question", "caption", "drawing", "reconstruction"]
+Kind = Literal["question", "caption", "drawing", "open_drawing", "reconstruction"]
 
 
 class Line(Config):
@@ -47,6 +49,8 @@ class Line(Config):
     image: str | None = None
     nll: float | None = None
     num_tokens: int | None = None
+    error: float | None = None
+    blind_error: float | None = None
 
 
 class Exam(Config):
@@ -60,6 +64,7 @@ class Exam(Config):
     entropies: dict[str, float] = Field({})  # attribute -> nats of its canonical answer over `num_entropy_scenes` scenes
     num_entropy_scenes: int = 0
     how: dict[str, Any] = Field({})  # how answers were generated: temperature, guidance, seed
+    image_unit: str = "nats"  # what the head's loss measures; the unit of `error` where it is no likelihood
 
     def scale(self, attribute: str) -> Scale:
         return self.scales.get(attribute, Scale())

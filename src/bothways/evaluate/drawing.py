@@ -4,6 +4,9 @@ Skill, per attribute: (accuracy - chance) / (ceiling - chance) for names, where 
 tokenizer's reconstructions of the true pictures and chance the best constant picture; for hands the mean cosine of the
 angular error over the ceiling's, because a hand one mark off is nearly right (chance is 0: all directions are equally likely);
 for shares P1's graded score in the same formula as names. Without reconstructions in the exam the ceiling is taken as 1.
+
+Requests that leave something open stand apart, as `open_drawing/...`: each is scored only on what it names. A model without
+a distribution has to blur the rest, which an average over both kinds would hide.
 """
 
 from __future__ import annotations
@@ -25,21 +28,25 @@ def measure(paper: Paper) -> list[Measured]:
     """`drawing/ATTRIBUTE/{skill, accuracy, unreadable, cosine, degrees, graded, points}`, `drawing/LEVEL/{skill, accuracy}`.
 
     Also `drawing/gate/accuracy`: what was requested of weather and both corners is all there, and
-    `drawing/gate_full/accuracy`: the same over the requests that name all three.
+    `drawing/gate_full/accuracy`: the same over the requests that name all three. The same under `open_drawing/`.
     """
+    return [one for kind in ("drawing", "open_drawing") for one in _of_kind(paper, kind)]
+
+
+def _of_kind(paper: Paper, kind: str) -> list[Measured]:
     groups: dict[str, list[Line]] = defaultdict(list)
-    for line in paper.drawings():
+    for line in paper.drawings(kind):
         for attribute in line.requested or {}:
             groups[attribute].append(line)
-    found = {name: _attribute(paper, name, lines) for name, lines in groups.items()}
+    found = {name: _attribute(paper, kind, name, lines) for name, lines in groups.items()}
     return (
         [one for group in found.values() for one in group.values()]
-        + joints("drawing", paper.exam.levels, found)
-        + _gates(paper)
+        + joints(kind, paper.exam.levels, found)
+        + _gates(paper, kind)
     )
 
 
-def _attribute(paper: Paper, attribute: str, lines: list[Line]) -> dict[str, Measured]:
+def _attribute(paper: Paper, kind: str, attribute: str, lines: list[Line]) -> dict[str, Measured]:
     scale, top = paper.exam.scale(attribute), paper.ceilings.get(attribute)
     truths = [(line.requested or {})[attribute] for line in lines]
     drawn = [paper.read(line, attribute) for line in lines]
@@ -48,7 +55,7 @@ def _attribute(paper: Paper, attribute: str, lines: list[Line]) -> dict[str, Mea
 
     def measured(what: str, unit: str, values: list[float], **more: Any) -> Measured:
         ids, pictures = [line.id for line in lines], [line.picture for line in lines]
-        return Measured(f"drawing/{attribute}/{what}", unit, ids, pictures, values, **more)
+        return Measured(f"{kind}/{attribute}/{what}", unit, ids, pictures, values, **more)
 
     def against(values: list[float], blind: float, ceiling: float | None) -> dict[str, Any]:
         worth = skill(float(np.mean(values)), blind, 1.0 if ceiling is None else ceiling)
@@ -93,10 +100,10 @@ def _as_skill(values: list[float], blind: float, ceiling: float | None) -> list[
     return None if room < LEAST_ROOM else [(value - blind) / room for value in values]
 
 
-def _gates(paper: Paper) -> list[Measured]:
+def _gates(paper: Paper, kind: str) -> list[Measured]:
     found = []
     for name, least in (("gate", 1), ("gate_full", len(GATE))):
-        lines = [line for line in paper.drawings() if sum(n in (line.requested or {}) for n in GATE) >= least]
+        lines = [line for line in paper.drawings(kind) if sum(n in (line.requested or {}) for n in GATE) >= least]
         if not lines:
             continue
         truths = [{n: v for n, v in (line.requested or {}).items() if n in GATE} for line in lines]
@@ -105,7 +112,7 @@ def _gates(paper: Paper) -> list[Measured]:
         blind, ceiling = best_joint(truths), _gate_ceiling(paper, lines)
         found.append(
             Measured(
-                f"drawing/{name}/accuracy",
+                f"{kind}/{name}/accuracy",
                 "share",
                 [line.id for line in lines],
                 [line.picture for line in lines],

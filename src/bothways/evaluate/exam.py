@@ -33,18 +33,29 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def cut(items: Iterable[ExamItem], num_pictures: int, num_drawings: int | None = None) -> list[ExamItem]:
-    """The items about the first `num_pictures` scenes, of the drawings only those of the first `num_drawings`.
+def cut(
+    items: Iterable[ExamItem], num_pictures: int, num_drawings: int | None = None, num_open_drawings: int = 0
+) -> list[ExamItem]:
+    """The items about the first `num_pictures` scenes, of the drawings only those of the first `num_drawings`, of those after
+    open requests only those of the first `num_open_drawings`.
 
     The exam of a checkpoint is a small cut of the last one, taken with `generate=False`.
     """
     items = list(items)
     order = {picture: number for number, picture in enumerate(dict.fromkeys(item.picture for item in items))}
-    most = {"drawing": num_pictures if num_drawings is None else num_drawings}
+    most = {"drawing": num_pictures if num_drawings is None else num_drawings, "open_drawing": num_open_drawings}
     return [item for item in items if order[item.picture] < most.get(item.kind, num_pictures)]
 
 
-def sheet(world: AbstractWorld, items: Collection[ExamItem], *, split: str, size_px: int, how: dict[str, Any]) -> Exam:
+def sheet(
+    world: AbstractWorld,
+    items: Collection[ExamItem],
+    *,
+    split: str,
+    size_px: int,
+    how: dict[str, Any],
+    image_unit: str = "nats",
+) -> Exam:
     """The exam.json of these items: world, scales, levels, entropies of the attributes asked for."""
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
     names = (*world.attributes, *asked)
@@ -58,6 +69,7 @@ def sheet(world: AbstractWorld, items: Collection[ExamItem], *, split: str, size
         entropies=_entropies(world, split, asked, NUM_ENTROPY_SCENES),
         num_entropy_scenes=NUM_ENTROPY_SCENES,
         how=how,
+        image_unit=image_unit,
     )
 
 

@@ -18,6 +18,7 @@ from bothways.evaluate.exam import sheet, text_of
 from bothways.worlds.world import AbstractWorld
 
 Fill = Callable[..., list[Sample]]  # (model, samples, how, batch_size=...) -> the samples, filled
+DRAWINGS = ("drawing", "open_drawing")
 Rebuild = Callable[[list[AbstractPicture], int], np.ndarray]  # (pictures, size_px) -> uint8 (B, P, P, 3)
 
 
@@ -47,11 +48,12 @@ def answer(
     how = how if how is not None or not generate else _default_how()
     texts = _texts(model, items, how, fill, batch_size, clock) if generate else {}
     images = _images(model, items, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock) if generate else {}
-    nlls = _likelihoods(model, items, batch_size, clock)
-    lines = [_line(item, texts, images, nlls) for item in items]
+    losses = _losses(model, items, batch_size, clock)
+    lines = [_line(item, texts, images, losses) for item in items]
     lines += [_rebuilt_line(item, images[_rebuilt_id(item)]) for item in items if _rebuilt_id(item) in images]
     told = {"text": _plain(how), "image": _plain(how_to_draw or how)} if generate else {}
-    write_answers(out_dir, sheet(world, items, split=split, size_px=model.learned.spec.size_px, how=told), lines)
+    size_px, unit = model.learned.spec.size_px, model.head.unit
+    write_answers(out_dir, sheet(world, items, split=split, size_px=size_px, how=told, image_unit=unit), lines)
     return clock.seconds
 
 
@@ -89,14 +91,15 @@ def _images(
 ) -> dict[str, str]:
     """Item id -> path of its PNG below `out_dir`."""
     size_px = model.learned.spec.size_px
-    drawings = [item for item in items if item.kind == "drawing"]
+    drawings = [item for item in items if item.kind in DRAWINGS]
     pictures: dict[str, np.ndarray] = {}
     if drawings:
         with clock("draw"):
             filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
             pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
     with clock("draw"):
-        pictures |= _rebuilt(drawings, rebuild or _rebuild_with(model.learned), size_px, batch_size)
+        full = [item for item in drawings if item.kind == "drawing"]
+        pictures |= _rebuilt(full, rebuild or _rebuild_with(model.learned), size_px, batch_size)
     paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
     for name, pixels in pictures.items():
         write_png(out_dir / paths[name], pixels)
@@ -117,20 +120,29 @@ def _rebuilt_id(item: ExamItem) -> str:
     return f"{item.id}/rebuilt"
 
 
-def _likelihoods(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock) -> dict[str, tuple[float, int]]:
-    """Item id -> nats and tokens of its reference; a drawing's are those of the true picture."""
-    found: dict[str, tuple[float, int]] = {}
+def _losses(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock) -> dict[str, dict[str, Any]]:
+    """Item id -> what its line says of its reference, teacher-forced: nats, or the head's error where that is no likelihood.
+
+    A drawing's are those of the true picture. An open request has more than one, so it is asked for none.
+    """
+    asked = [item for item in items if item.kind != "open_drawing"]
+    found: dict[str, dict[str, Any]] = {}
     with clock("evaluate"):
-        for start in range(0, len(items), 4 * batch_size):
-            some = items[start : start + 4 * batch_size]
-            for item, likelihood in zip(some, model.nll([item.sample for item in some]), strict=True):
-                tally = likelihood.image if item.kind == "drawing" else likelihood.text
-                found[item.id] = (float(tally.total), tally.count)
+        for start in range(0, len(asked), 4 * batch_size):
+            some = asked[start : start + 4 * batch_size]
+            for item, loss in zip(some, model.held_out([item.sample for item in some]), strict=True):
+                tally = loss.image if item.kind == "drawing" else loss.text
+                found[item.id] = {"nll": float(tally.total), "num_tokens": tally.count}
+        if model.head.unit != "nats":
+            drawings = [item for item in asked if item.kind == "drawing"]
+            for item, blind in zip(drawings, model.blind([item.truth for item in drawings]), strict=True):
+                loss = found[item.id]
+                error = loss["nll"] / loss["num_tokens"]
+                found[item.id] = {"error": error, "blind_error": blind, "num_tokens": loss["num_tokens"]}
     return found
 
 
-def _line(item: ExamItem, texts: dict[str, str], images: dict[str, str], nlls: dict[str, tuple[float, int]]) -> Line:
-    nats, tokens = nlls.get(item.id, (None, None))
+def _line(item: ExamItem, texts: dict[str, str], images: dict[str, str], losses: dict[str, dict[str, Any]]) -> Line:
     return Line(
         id=item.id,
         kind=item.kind,
@@ -143,8 +155,7 @@ def _line(item: ExamItem, texts: dict[str, str], images: dict[str, str], nlls: d
         scene=item.scene,
         requested=item.requested,
         image=images.get(item.id),
-        nll=nats,
-        num_tokens=tokens,
+        **losses.get(item.id, {}),
     )
 
 

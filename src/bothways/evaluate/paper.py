@@ -44,9 +44,9 @@ class Paper:
     def of_kind(self, kind: str) -> list[Line]:
         return [line for line in self.lines if line.kind == kind]
 
-    def drawings(self) -> list[Line]:
-        """Drawings that were made; a checkpoint's exam asks for their likelihood alone."""
-        return [line for line in self.of_kind("drawing") if line.image is not None]
+    def drawings(self, kind: str = "drawing") -> list[Line]:
+        """Drawings that were made; a checkpoint's exam asks for their likelihood alone. `kind`: or `open_drawing`."""
+        return [line for line in self.of_kind(kind) if line.image is not None]
 
     @cached_property
     def ceilings(self) -> dict[str, Ceiling]:

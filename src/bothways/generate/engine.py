@@ -18,7 +18,7 @@ from torch import Tensor
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import DataError
 from bothways.core.sample import ArrayPicture, Image, Sample
-from bothways.generate.row import Chunk, Row, Token
+from bothways.generate.row import Chunk, Row, Token, Value
 from bothways.heads.choose import How, pick
 from bothways.layout.batch import collate
 from bothways.layout.build import pieces
@@ -78,11 +78,14 @@ class Engine:
         self.active: list[int] = []  # indices of rows still being written, in the order of the cache
 
     def add(self, samples: list[Sample]) -> None:
-        """Start with these samples (all at once)."""
+        """Start with these samples (all at once). Raises: DataError when one does not fit, ConfigError when an image is to be
+        drawn at a temperature that the head does not know."""
         for sample in samples:
             self.rows.append(self._row(sample, frozenset()))
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
         wants_image = any(isinstance(s, Image) and s.learn and s.content is None for sample in samples for s in sample.segments)
+        if wants_image:
+            self.model.head.config.check_temperature(self.how.temperature)
         self.guided = self.how.guidance != 1.0 and wants_image
         self.shadows = [self._row(sample, frozenset({"text", "image"})) for sample in samples] if self.guided else []
         empty = torch.zeros((len(self.rows) + len(self.shadows), 0), dtype=torch.long, device=self.device)
@@ -153,17 +156,17 @@ class Engine:
 
     def _embed_tokens(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The usual step: every chunk is one produced token, so there is nothing to pad and no picture to look up."""
-        numbers = torch.tensor(self._chunks, device=self.device)
-        value, place, next_place, block, position = numbers.unbind(1)
+        numbers = torch.tensor([token[1:] for token in self._chunks], device=self.device)
+        place, next_place, block, position = numbers.unbind(1)
         images = [row for row, token in enumerate(self._chunks) if token.place >= 0]
         if len(images) == len(self._chunks):
-            x = self.model.embed_drawn(value, place, next_place)
+            x = self.model.embed_drawn(self._values(self._chunks), place, next_place)
         elif not images:
-            x = self.model.backbone.embed(value)
+            x = self.model.backbone.embed(self._values(self._chunks))
         else:
-            at = torch.tensor(images, device=self.device)
-            x = self.model.backbone.embed(torch.where(place < 0, value, 0))
-            x = x.index_copy(0, at, self.model.embed_drawn(value[at], place[at], next_place[at]))
+            at, drawn = torch.tensor(images, device=self.device), [self._chunks[row] for row in images]
+            x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in self._chunks]).to(self.device))
+            x = x.index_copy(0, at, self.model.embed_drawn(self._values(drawn), place[at], next_place[at]))
         zero = torch.zeros_like(block)[:, None]
         return x[:, None], zero, block[:, None], zero.bool(), position[:, None]
 
@@ -177,18 +180,25 @@ class Engine:
         loose = (batch.place >= 0) & (batch.picture < 0)
         if loose.any():
             rows, at = loose.nonzero().unbind(1)
-            tokens = torch.tensor([owners[row].last_image_token for row in rows.tolist()], device=self.device)
+            tokens = self._stacked([owners[row].last_image_token for row in rows.tolist()])
             drawn = self.model.embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
             x = x.index_put((rows, at), drawn)
         return x, batch.doc, batch.block, batch.private, batch.position
+
+    def _values(self, tokens: list[Token]) -> Tensor:
+        return self._stacked([token.value for token in tokens])
+
+    def _stacked(self, values: list[Value]) -> Tensor:
+        """Long "R", or Float "R C" of continuous image tokens."""
+        return torch.from_numpy(np.array(values)).to(self.device)
 
     def _owners(self) -> list[Row]:
         own = [self.rows[index] for index in self.active]
         return own + [self.shadows[index] for index in self.active] if self.guided else own
 
-    def _choose(self, own: Float[Tensor, "R D"], shadow: Float[Tensor, "R D"] | None) -> list[int]:
+    def _choose(self, own: Float[Tensor, "R D"], shadow: Float[Tensor, "R D"] | None) -> list[Value]:
         rows = [self.rows[index] for index in self.active]
-        tokens = [0] * len(rows)
+        tokens: list[Value] = [0] * len(rows)
         for phase in ("text", "image"):
             at = [place for place, row in enumerate(rows) if row.phase == phase]
             if not at:
@@ -200,7 +210,8 @@ class Engine:
             else:
                 place = torch.tensor([rows[index].place for index in at], device=self.device)
                 chosen, _ = self.model.head.sample(hidden, unguided, place, self.how, draws)
-            for index, token in zip(at, chosen.tolist(), strict=True):
+            apart = chosen.tolist() if chosen.ndim == 1 else list(chosen.cpu().numpy())
+            for index, token in zip(at, apart, strict=True):
                 tokens[index] = token
         return tokens
 

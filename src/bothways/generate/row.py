@@ -19,12 +19,13 @@ from bothways.layout.runs import Cursor, Run, blank_text, lay
 from bothways.layout.sequence import Content, Duty, Sequence
 
 Phase = Literal["text", "image", "done"]
+Value = int | np.ndarray  # a text id, the index of a discrete image token, or a continuous one: float32 (dim,)
 
 
 class Token(NamedTuple):
     """One produced token: a text id where `place` is -1, else an image token at that place. The rest as in `Sequence`."""
 
-    value: int
+    value: Value
     place: int
     next_place: int
     block: int
@@ -52,8 +53,8 @@ Chunk = Token | Sequence
 
 @dataclass
 class Row:
-    """`drawn` maps a segment to its image tokens in raster order, `written` a segment to its text ids. `draws` is the
-    generator of the segment being written, named by (seed, sample, segment): one use a token."""
+    """`drawn` maps a segment to its image tokens in raster order ("N" or "N C"), `written` a segment to its text ids. `draws`
+    is the generator of the segment being written, named by (seed, sample, segment): one use a token."""
 
     sample: Sample
     pieces: list[Piece]
@@ -63,10 +64,10 @@ class Row:
     phase: Phase = "done"
     at: int = 0
     cursor: Cursor = field(default_factory=Cursor)
-    produced: list[int] = field(default_factory=list)
+    produced: list[Value] = field(default_factory=list)
     written: dict[int, list[int]] = field(default_factory=dict)
     drawn: dict[int, np.ndarray] = field(default_factory=dict)
-    last_image_token: int = -1
+    last_image_token: Value = -1
 
     @property
     def segment(self) -> int:
@@ -82,7 +83,7 @@ class Row:
         """The first chunk."""
         return self._go_on([], 0)
 
-    def take(self, token: int) -> Chunk | None:
+    def take(self, token: Value) -> Chunk | None:
         """Accept a produced token; returns the next chunk, or None when the sample is full.
 
         A text that reaches its limit is closed with the end token, so what follows reads a well-formed turn.
@@ -96,14 +97,15 @@ class Row:
         here, self.cursor = self.cursor, Cursor(self.cursor.block + 1, self.cursor.position + 1)
         return Token(token, -1, -1, here.block, here.position)
 
-    def _after_image_token(self, token: int) -> Chunk | None:
+    def _after_image_token(self, token: Value) -> Chunk | None:
         self.last_image_token = token
         done = len(self.produced)
         column = Token(token, *self._columns[done - 1])
         if done < len(self._columns):
             return column
-        tokens = np.empty(done, dtype=np.int64)
-        tokens[[place for place, *_ in self._columns]] = self.produced
+        produced = np.array(self.produced)
+        tokens = np.empty_like(produced)
+        tokens[[place for place, *_ in self._columns]] = produced
         self.drawn[self.segment] = tokens
         self.cursor = self.cursor.after(self.pieces[self.at].body)
         rest = self._finish([])

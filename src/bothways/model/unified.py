@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError
-from bothways.core.sample import Sample
+from bothways.core.sample import AbstractPicture, Sample
 from bothways.core.tally import Tally
 from bothways.layout.batch import Batch, collate
 from bothways.layout.build import build
@@ -102,9 +102,13 @@ class UnifiedModel(nn.Module):
         )
 
     def embed_drawn(
-        self, tokens: Int[Tensor, "N"], place: Int[Tensor, "N"], next_place: Int[Tensor, "N"]
+        self,
+        tokens: Int[Tensor, "N"] | Float[Tensor, "N C"],
+        place: Int[Tensor, "N"],
+        next_place: Int[Tensor, "N"],
     ) -> Float[Tensor, "N D"]:
-        """Embeddings of produced image tokens; `next_place` is -1 where no image token is predicted next."""
+        """Embeddings of produced image tokens, which re-enter as true ones do, through the learned side's projector (the given
+        side's too, where it is shared); `next_place` is -1 where no image token is predicted next."""
         x = self.learned_projector(self.learned.vectors(tokens[:, None])[:, 0], place)
         ahead = next_place >= 0
         return torch.where(ahead[:, None], x + self.next_place(next_place.clamp_min(0)), x)
@@ -136,7 +140,7 @@ class UnifiedModel(nn.Module):
         return self.backbone.run(self.embed(batch), reads, batch.position)
 
     def losses(self, batch: Batch) -> dict[Duty, tuple[Int[Tensor, "N"], Float[Tensor, "N"]]]:
-        """For each duty: the rows of its predictors, and their losses in nats, unreduced."""
+        """For each duty: the rows of its predictors, and their losses, unreduced: nats, of image tokens in the head's unit."""
         hidden = self.hidden(batch).flatten(0, 1)
         length = batch.ids.shape[1]
         found = {}
@@ -147,7 +151,10 @@ class UnifiedModel(nn.Module):
             predicted = at - at % length + batch.predicts.flatten()[at]
             if duty is Duty.IMAGE:
                 picture, place = batch.picture.flatten()[predicted], batch.place.flatten()[predicted]
-                losses = self.head.loss(hidden[at], batch.learned_tokens[picture, place], place, ())
+                target = batch.learned_tokens[picture, place]
+                if self.training:
+                    self.head.observe(target)
+                losses = self.head.loss(hidden[at], target, place, ())
             else:
                 logits = self.backbone.text_logits(hidden[at])
                 losses = F.cross_entropy(logits.float(), batch.ids.flatten()[predicted], reduction="none")
@@ -155,15 +162,21 @@ class UnifiedModel(nn.Module):
         return found
 
     @torch.inference_mode()
-    def nll(self, samples: list[Sample]) -> list[Likelihood]:
-        """Negative log-likelihood of the learned segments of each sample, teacher-forced, nats."""
+    def held_out(self, samples: list[Sample]) -> list[HeldOut]:
+        """Losses of the learned segments of each sample, teacher-forced. The model is to be in eval mode."""
         batch = self.attach(collate([self.lay_out(sample) for sample in samples], samples)).to(self.nothing_text.device)
         found = {duty: [Tally(0.0, 0)] * len(samples) for duty in Duty}
         for duty, (rows, losses) in self.losses(batch).items():
             totals = torch.zeros(len(samples), dtype=torch.double).index_add(0, rows.cpu(), losses.double().cpu())
             counts = torch.bincount(rows.cpu(), minlength=len(samples))
             found[duty] = [Tally(total, count) for total, count in zip(totals.tolist(), counts.tolist(), strict=True)]
-        return [Likelihood(text, image) for text, image in zip(found[Duty.TEXT], found[Duty.IMAGE], strict=True)]
+        return [HeldOut(text, image) for text, image in zip(found[Duty.TEXT], found[Duty.IMAGE], strict=True)]
+
+    @torch.inference_mode()
+    def blind(self, pictures: list[AbstractPicture]) -> list[float]:
+        """Mean loss of each picture's tokens under the best prediction that is the same for all of these pictures, place by
+        place, in the head's unit; for heads whose loss is no likelihood."""
+        return self.head.blind(self.encodings.learned.tokens(pictures).to(self.nothing_text.device)).tolist()
 
     def terms(self, batch: Batch) -> dict[str, Tally]:
         """The loss of each (source, duty) as a sum and a count, e.g. `watch/vqa:text`, for the trainer."""
@@ -180,8 +193,9 @@ class UnifiedModel(nn.Module):
 
 
 @dataclass(frozen=True)
-class Likelihood:
-    """Negative log-likelihood of one sample's learned text and learned image tokens: sums in nats and token counts."""
+class HeldOut:
+    """Losses of one sample's learned text (nats: a negative log-likelihood) and learned image tokens (the head's unit): sums
+    and token counts."""
 
     text: Tally
     image: Tally

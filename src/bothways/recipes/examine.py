@@ -20,7 +20,7 @@ from bothways.core.rundir import RunDir
 from bothways.core.sample import Sample
 from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.exam import cut
-from bothways.evaluate.harness import answer
+from bothways.evaluate.harness import DRAWINGS, answer
 from bothways.evaluate.mark import mark
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
@@ -93,7 +93,7 @@ def examine(
         seconds = answer(
             model,
             world,
-            [item for item in items if (draws if item.kind == "drawing" else reads)],
+            [item for item in items if (draws if item.kind in DRAWINGS else reads)],
             run.answers_dir(name),
             how=how_to_answer(recipe.exam),
             how_to_draw=how_to_draw(recipe.exam),
@@ -118,11 +118,12 @@ def _with_marking(seconds: dict[str, float], run: RunDir) -> dict[str, float]:
 def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, split: Split = "test") -> list[ExamItem]:
     """What is asked: `whole` after training, else the short exam of a checkpoint, which is a part of the whole one."""
     if whole:
-        items = cut(exam(world, split, config.num_pictures, config.seed), config.num_pictures, config.num_drawings)
+        items = exam(world, split, config.num_pictures, config.seed)
+        items = cut(items, config.num_pictures, config.num_drawings, config.num_open_drawings)
     else:
-        items = exam(world, split, config.num_pictures_between, config.seed)
+        items = cut(exam(world, split, config.num_pictures_between, config.seed), config.num_pictures_between)
     # Captions are long and answers short: together, every batch would take as many steps as a caption.
-    return sorted(items, key=lambda item: ("question", "caption", "drawing").index(item.kind))
+    return sorted(items, key=lambda item: ("question", "caption", "drawing", "open_drawing").index(item.kind))
 
 
 def how_to_answer(config: ExamConfig) -> How:

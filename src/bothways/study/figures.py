@@ -46,7 +46,7 @@ class CurveRow:
 
 def curve_plots(found: Gathered, colours: dict[str, str]) -> list[CurveRow]:
     """Skill of reading by attribute, then likelihoods; empty without exams at checkpoints."""
-    rows = [_skill_curves(found, colours), _nll_curves(found, colours)]
+    rows = [_skill_curves(found, colours), _nll_curves(found, colours), _token_curves(found, colours)]
     return [row for row in rows if row.plots]
 
 
@@ -78,6 +78,13 @@ def _nll_curves(found: Gathered, colours: dict[str, str]) -> CurveRow:
         if f"nll/{name}/nats" in found.curves
     ]
     return CurveRow("Held-out negative log-likelihood (lower is better)", tuple(plots))
+
+
+def _token_curves(found: Gathered, colours: dict[str, str]) -> CurveRow:
+    """Where image tokens have no likelihood."""
+    lines = found.curves.get("tokens/image/skill")
+    plots = (_curve_plot(lines, "image tokens", "skill", 0.0, colours),) if lines else ()
+    return CurveRow("Held-out image tokens (0: the best constant, 1: exact)", plots)
 
 
 def _is_primary(study: Study, measure: str) -> bool:

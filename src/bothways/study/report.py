@@ -71,8 +71,10 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "reading_arms": reading,
         "reading_pictures": _num_pictures(found, reading, "reading/"),
         "drawing": score_groups(found, "drawing", drawing, colours),
+        "open_drawing": score_groups(found, "open_drawing", _answering(found, drawing, "open_drawing/"), colours),
         "drawing_arms": drawing,
         "drawing_pictures": _num_pictures(found, drawing, "drawing/"),
+        "open_pictures": _num_pictures(found, drawing, "open_drawing/"),
         "plots": curve_plots(found, colours),
         "requests": requests(found, colours),
         "right": answers(found, colours, right=True),
@@ -88,6 +90,11 @@ def _in_words(found: Gathered, comparison: Comparison) -> str:
     kind, level, what = comparison.primary.split("/")
     members = found.exams[comparison.treatment].levels.get(level, ())
     return f"{kind} {what}, {level.replace('_', ' ')}" + (f" ({', '.join(members)})" if members else "")
+
+
+def _answering(found: Gathered, arms: Sequence[str], kind: str) -> list[str]:
+    """The arms, if their exam asks for anything of that kind: all arms of a study sit the same one."""
+    return list(arms) if _num_pictures(found, arms, kind) else []
 
 
 def _num_pictures(found: Gathered, arms: Sequence[str], kind: str) -> int:

@@ -137,13 +137,16 @@ def everything(found: Gathered) -> list[Everything]:
 
 
 def others(found: Gathered) -> list[Everything]:
-    """Captions and likelihoods, which are neither reading nor drawing."""
+    """Captions, likelihoods and token errors, which are neither reading nor drawing."""
     told = {
         "captions/all/f1": "captions: F1",
         "nll/answers/nats": "nats per answer ↓",
         "nll/captions/nats": "nats per caption ↓",
         "nll/image_tokens/nats": "nats per picture, all image tokens ↓",
         "nll/image_tokens/nats_per_token": "nats per image token ↓",
+        "tokens/image/one_minus_cosine": "1 − cosine per image token ↓",
+        "tokens/image/squared_error": "squared error per channel of an image token ↓",
+        "tokens/image/skill": "image tokens: skill",
     }
     measured = {name for cells in found.cells.values() for name in cells}
     return [_full_row(found, name, words) for name, words in told.items() if name in measured]

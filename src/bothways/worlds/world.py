@@ -14,7 +14,8 @@ from bothways.core.config import Config
 from bothways.core.sample import AbstractPicture
 
 Split = Literal["train", "validation", "test", "composition"]
-# "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once, complete requests.
+# "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once; the first request names
+# everything, a second one leaves something open.
 Task = Literal["understanding", "drawing", "text", "exam"]
 Tier = Literal["attribute", "two_facts"]
 

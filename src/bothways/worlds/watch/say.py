@@ -52,7 +52,7 @@ class Speaker:
         return Said(
             questions=tuple(self._ask(attribute, facts, rng) for attribute in self._askable(facts)),
             captions=(self._caption(facts, rng),),
-            requests=(self._telling(templates.REQUEST_HEADS, templates.PLAIN_REQUEST_HEADS, facts, list(facts), rng),),
+            requests=tuple(self._asked_to_draw(facts, named, rng) for named in (list(facts), self._some(facts, rng)) if named),
         )
 
     def answer(self, scene: Scene, attribute: str) -> str:
@@ -123,10 +123,26 @@ class Speaker:
         return self._telling(templates.CAPTION_HEADS, templates.PLAIN_CAPTION_HEADS, facts, named, rng, prompt)
 
     def _request(self, facts: Facts, rng: np.random.Generator) -> Telling:
-        # The disc has to be drawn in some colour, so the request says which.
-        always = ("color", *self.parts) if self._speech.time_always else ("color",)
-        named = self._mentioned(facts, always, rng)
+        return self._asked_to_draw(facts, self._mentioned(facts, self._always, rng), rng)
+
+    @property
+    def _always(self) -> tuple[str, ...]:
+        """What every request names: the disc has to be drawn in some colour, so it says which."""
+        return ("color", *self.parts) if self._speech.time_always else ("color",)
+
+    def _asked_to_draw(self, facts: Facts, named: Sequence[str], rng: np.random.Generator) -> Telling:
         return self._telling(templates.REQUEST_HEADS, templates.PLAIN_REQUEST_HEADS, facts, named, rng)
+
+    def _some(self, facts: Facts, rng: np.random.Generator) -> list[str]:
+        """Facts for a request that leaves at least one open, and no hand of a time alone; none where it would name nothing."""
+        hands = tuple(hand for hand in self.parts if hand in facts)
+        free = [(name,) for name in facts if name not in (*self._always, *hands)]
+        free += [hands] if hands and not set(hands) & set(self._always) else []
+        if not free:
+            return []
+        kept = rng.permutation(len(free))[: rng.integers(len(free))]
+        named = {name for at in kept for name in free[at]} | set(self._always)
+        return [name for name in facts if name in named]
 
     def _mentioned(self, facts: Facts, always: Sequence[str], rng: np.random.Generator) -> list[str]:
         """Which facts a text names: all, or each by chance; the hands of a time come together."""
