@@ -27,7 +27,7 @@ MANY_VALUES = 30  # whole numbers with more values than this are probed as numbe
 FIT_PER_TEST = 4  # pictures on which probes are fitted, for each one on which they are scored
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def score(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
     """Everything measured on the world's first `num_pictures` validation scenes; probes are fitted on training scenes."""
     found: dict[str, Any] = {"num_pictures": num_pictures}

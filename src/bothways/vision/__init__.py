@@ -16,5 +16,7 @@ OBJECTIVES = Catalogue(
     {
         "quantise": "bothways.vision.training_configs:VQTrainingConfig",
         "paint": "bothways.vision.training_configs:PaintConfig",
+        "distill": "bothways.vision.training_configs:DistillConfig",
+        "caption": "bothways.vision.training_configs:CaptionConfig",
     },
 )

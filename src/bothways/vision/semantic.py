@@ -47,11 +47,14 @@ class SemanticTokenizer(AbstractTokenizer):
 
             self.painter = load_painter(weights_path(config.painter), self)
 
-    def states(self, pixels: Float[Tensor, "B 3 P P"]) -> tuple[Tensor, ...]:
-        """Hidden states "B N D" of all patches: the embeddings, then one entry a layer; raw, class token left out."""
+    def states(self, pixels: Float[Tensor, "B 3 P P"], network: nn.Module | None = None) -> tuple[Tensor, ...]:
+        """Hidden states "B N D" of all patches: the embeddings, then one entry a layer; raw, class token left out.
+
+        `network`: another tower of the same shape (a student in training) in place of the own one.
+        """
         wanted = ((pixels + 1) / 2 - self.pixel_mean) / self.pixel_std
         more = {} if self.config.family == "dinov2" else {"interpolate_pos_encoding": self._interpolates}
-        found = self.network(wanted, output_hidden_states=True, **more).hidden_states
+        found = (network or self.network)(wanted, output_hidden_states=True, **more).hidden_states
         return tuple(state[:, NUM_CLASS_TOKENS[self.config.family] :] for state in found)
 
     @property
@@ -73,8 +76,8 @@ class SemanticTokenizer(AbstractTokenizer):
         return self.painter(tokens).clamp(-1, 1)
 
     @torch.no_grad()
-    def measure(self, pixels: Iterable[Float[Tensor, "B 3 P P"]]) -> None:
-        """Sets the constants so that each channel has mean 0 and variance 1 over all tokens of these pictures."""
+    def measure(self, pixels: Iterable[Tensor]) -> None:
+        """Sets the constants so that each channel has mean 0 and variance 1 over all tokens of these batches of pictures."""
         total, squares, count = torch.zeros_like(self.mean).double(), torch.zeros_like(self.mean).double(), 0
         for some in pixels:
             raw = self.states(some)[self.config.layer].double().flatten(0, 1)

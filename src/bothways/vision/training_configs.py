@@ -51,6 +51,29 @@ class VQTrainingConfig(ObjectiveConfig):
         return VQTraining(tokenizer, self)
 
 
+class DistillConfig(ObjectiveConfig):
+    """Masked self-distillation. Weights of the terms `masked`, `same` and `spread` are set by train.weights."""
+
+    trains: ClassVar[tuple[str, ...]] = ("semantic",)
+    kind: Literal["distill"] = "distill"
+    mask_share: float = Field(0.6, gt=0, lt=1)  # share of a picture's patches that the student does not see
+    top_layers: int = Field(3, gt=0)  # the teacher's last states whose mean is the target (data2vec's K)
+    brightness: float = Field(0.1, ge=0, lt=1)  # the student's picture is made brighter or darker by at most this share
+    noise: float = Field(0.05, ge=0)  # standard deviation of the noise on the student's pixels, which lie in [-1, 1]
+    decay_start: float = Field(0.99, ge=0, lt=1)  # of the exponential mean that is the teacher, at the first step
+    decay_end: float = Field(0.999, ge=0, lt=1)  # the same after `decay_steps`
+    decay_steps: int = Field(1500, gt=0)  # steps over which the decay grows
+    center_decay: float = Field(0.95, ge=0, lt=1)  # of the means by which targets are centred and scaled
+    temperature: float = Field(0.1, gt=0)  # of the softmax over pictures in `same`
+    dim: int = Field(64, gt=0)  # of the vectors compared in `same`
+    seed: int = 0  # names the weights of heads
+
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
+        from bothways.vision.distill_training import DistillTraining
+
+        return DistillTraining(tokenizer, self)
+
+
 class PaintConfig(ObjectiveConfig):
     """A painter beside a frozen tokenizer: its shape, what it is told about its mistakes, how far tokens are moved."""
 
@@ -66,3 +89,23 @@ class PaintConfig(ObjectiveConfig):
         from bothways.vision.painter_training import PainterTraining
 
         return PainterTraining(tokenizer, self)
+
+
+class CaptionConfig(ObjectiveConfig):
+    """SigLIP's sigmoid loss on pictures and their captions."""
+
+    trains: ClassVar[tuple[str, ...]] = ("semantic",)
+    kind: Literal["caption"] = "caption"
+    text: str = "asset:text"  # the text tokenizer, as in a model's recipe
+    max_tokens: int = Field(96, gt=0)  # captions are cut there
+    text_width: int = Field(96, gt=0)  # of the text transformer
+    text_layers: int = Field(2, gt=0)  # the same
+    text_heads: int = Field(3, gt=0)  # the same
+    dim: int = Field(96, gt=0)  # of the vectors in which picture and caption meet
+    noise: float = Field(0.05, ge=0)  # standard deviation of the noise on pixels, which lie in [-1, 1]
+    seed: int = 0  # names the weights of pools and text transformer
+
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
+        from bothways.vision.caption_training import CaptionTraining
+
+        return CaptionTraining(tokenizer, self)
