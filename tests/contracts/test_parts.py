@@ -214,7 +214,7 @@ def test_a_backbone_turns_embeddings_into_hidden_states_and_those_into_logits(ki
     logits.logsumexp(-1).sum().backward()
     idle = [name for name, p in backbone.named_parameters() if p.grad is None]
     assert idle == []
-    cache = backbone.new_cache(2, 6)
+    cache = backbone.new_cache(2)
     parts = [
         backbone.run(x[:, i : i + 1], Reads(rows[:, :1] * 0, rows[:, i : i + 1], rows[:, : i + 1] * 0, rows[:, : i + 1],
                                             torch.zeros(2, i + 1, dtype=torch.bool)), rows[:, i : i + 1], cache)

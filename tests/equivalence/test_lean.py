@@ -83,7 +83,7 @@ def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(n
     model = loud_model(**layout)
     plain = loud_model(path="sdpa", **layout)
     with torch.inference_mode():
-        cache = model.backbone.new_cache(len(ROWS), 8)  # too small on purpose: it grows
+        cache = model.backbone.new_cache(len(ROWS))
     assert isinstance(cache, LeanCache)
     for row, hidden in zip(ROWS, in_chunks(model, cache, number, ROWS), strict=True):
         with torch.inference_mode():
@@ -96,7 +96,7 @@ def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(n
 def test_reading_in_chunks_gives_the_hidden_states_of_the_whole(family, path):
     model = loud_model(family, path)
     with torch.inference_mode():
-        cache = model.backbone.new_cache(len(ROWS), 64)
+        cache = model.backbone.new_cache(len(ROWS))
     assert_chunks_equal_the_whole(model, cache, 4, ROWS)
 
 
@@ -104,24 +104,24 @@ def test_only_networks_that_the_lean_path_repeats_take_it():
     taken = {}
     for family in tiny.FAMILIES:
         with torch.inference_mode():
-            taken[family] = isinstance(loud_model(family).backbone.new_cache(1, 8), LeanCache)
+            taken[family] = isinstance(loud_model(family).backbone.new_cache(1), LeanCache)
     assert taken == {family: family in ("llama", "mistral") for family in tiny.FAMILIES}
 
 
 def test_training_and_autocast_take_the_path_of_transformers():
     backbone = loud_model().backbone
-    assert not isinstance(backbone.new_cache(1, 8), LeanCache)
+    assert not isinstance(backbone.new_cache(1), LeanCache)
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert not isinstance(backbone.new_cache(1, 8), LeanCache)
+        assert not isinstance(backbone.new_cache(1), LeanCache)
 
 
 def test_a_cache_made_after_a_change_of_weights_knows_the_new_weights():
     model = tiny.backbone_model("llama", "auto", loudness=8.0)
     with torch.inference_mode():
-        before = in_chunks(model, model.backbone.new_cache(2, 64), 3, [0, 1])[0]
+        before = in_chunks(model, model.backbone.new_cache(2), 3, [0, 1])[0]
         for weight in model.backbone.lm.model.layers.parameters():
             weight.data.mul_(1.1)
-        after = in_chunks(model, model.backbone.new_cache(2, 64), 3, [0, 1])[0]
+        after = in_chunks(model, model.backbone.new_cache(2), 3, [0, 1])[0]
     assert (before - after).abs().max() > 1e-2
     with torch.inference_mode():
-        assert_chunks_equal_the_whole(model, model.backbone.new_cache(2, 64), 3, [0, 1])
+        assert_chunks_equal_the_whole(model, model.backbone.new_cache(2), 3, [0, 1])

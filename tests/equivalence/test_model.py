@@ -40,7 +40,7 @@ def test_hidden_states_of_a_padded_row_are_those_of_the_row_alone(family, path, 
 def test_with_a_cache_the_hidden_states_are_those_without(family, path):
     model = backbone_model(family, path)
     batch = tiny.batch_of(model, EVERYTHING, side="left")
-    x, cache, parts = model.embed(batch), model.backbone.new_cache(len(batch), batch.ids.shape[1]), []
+    x, cache, parts = model.embed(batch), model.backbone.new_cache(len(batch)), []
     cuts = columns_where_every_row_may_be_cut(batch)
     assert len(cuts) > 10
     for start, stop in zip([0, *cuts], [*cuts, batch.ids.shape[1]], strict=True):
@@ -94,7 +94,9 @@ def test_terms_are_the_sums_of_the_likelihoods_by_source_and_duty():
     }  # fmt: skip
     for name, tally in terms.items():
         pattern, duty = name.split(":")
-        single = [getattr(found, duty) for s, found in zip(samples, model.held_out(samples), strict=True) if s.source == pattern]
+        single = [
+            getattr(found, duty) for s, found in zip(samples, model.held_out(samples), strict=True) if s.source == pattern
+        ]
         assert tally.count == sum(t.count for t in single)
         assert float(tally.total) == pytest.approx(sum(t.total for t in single), rel=1e-5)
 

@@ -31,6 +31,10 @@ class Reads:
         """Queries and keys are the same positions: no cache."""
         return cls(doc, block, doc, block, private)
 
+    def of(self, rows: Int[Tensor, "R"], length: int) -> Reads:
+        """Of these rows the first `length` positions, where queries and keys are the same."""
+        return Reads.within(self.key_doc[rows, :length], self.key_block[rows, :length], self.key_private[rows, :length])
+
     def allowed(self) -> Bool[Tensor, "B Q K"]:
         """The block rule (the numpy reference is `layout.rule.may_read`)."""
         earlier = self.key_block[:, None, :] <= self.block[:, :, None]
@@ -69,9 +73,7 @@ class AbstractBackbone(nn.Module, ABC):
         """Hidden states after the last norm. With a cache (from `new_cache`), keys and values are appended to it."""
 
     @abstractmethod
-    def layers(
-        self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]
-    ) -> list[Float[Tensor, "B Q D"]]:
+    def layers(self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]) -> list[Float[Tensor, "B Q D"]]:
         """Hidden states on their way, without a cache: what goes in, then what each layer gives; the last is `run`'s."""
 
     @abstractmethod
@@ -79,5 +81,5 @@ class AbstractBackbone(nn.Module, ABC):
         """Scores over the text vocabulary, not normalised."""
 
     @abstractmethod
-    def new_cache(self, num_rows: int, num_slots: int) -> Any:
-        """An empty cache for `num_rows` sequences of at most `num_slots` positions."""
+    def new_cache(self, num_rows: int) -> Any:
+        """An empty cache for `num_rows` sequences. It knows the weights as they are now: make a new one when they change."""

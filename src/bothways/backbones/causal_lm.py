@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bothways.backbones import attention
+from bothways.backbones import attention, lean_training
 from bothways.backbones.backbone import AbstractBackbone, Reads
 from bothways.backbones.configs import CausalLMConfig
 from bothways.backbones.lean import LeanCache, fits
@@ -45,19 +45,17 @@ class CausalLM(AbstractBackbone):
     ) -> Float[Tensor, "B Q D"]:
         if isinstance(cache, LeanCache):
             return cache.run(x, reads, positions)
+        if cache is None and x.device.type == "cpu" and self._may_be_lean:
+            return lean_training.run(self.lm, x, reads, positions, _compute_dtype(x))
         return self._through(x, reads, positions, cache).last_hidden_state.float()
 
-    def layers(
-        self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]
-    ) -> list[Float[Tensor, "B Q D"]]:
+    def layers(self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]) -> list[Float[Tensor, "B Q D"]]:
         return [states.float() for states in self._through(x, reads, positions, output_hidden_states=True).hidden_states]
 
     def _through(self, x: Tensor, reads: Reads, positions: Tensor, cache: Any = None, **more: Any) -> Any:
         """What transformers' own forward pass returns."""
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-        chosen = self.config.attention
-        self._take_path(attention.choose(dtype, device, self._has_sdpa) if chosen == "auto" else chosen)
+        dtype, chosen = _compute_dtype(x), self.config.attention
+        self._take_path(attention.choose(dtype, x.device.type, self._has_sdpa) if chosen == "auto" else chosen)
         return self.lm.model(
             inputs_embeds=x,
             attention_mask=reads.additive(dtype),
@@ -66,6 +64,11 @@ class CausalLM(AbstractBackbone):
             use_cache=cache is not None,
             **more,
         )
+
+    @property
+    def _may_be_lean(self) -> bool:
+        """An attention path that was asked for by name is transformers' own."""
+        return self.config.attention == "auto" and fits(self.lm)
 
     def _take_path(self, path: str) -> None:
         if path != self.path:
@@ -77,15 +80,20 @@ class CausalLM(AbstractBackbone):
         cap = getattr(self.lm.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
-    def new_cache(self, num_rows: int, num_slots: int) -> Any:
+    def new_cache(self, num_rows: int) -> Any:
         from transformers import DynamicCache
 
-        # An attention path that was asked for by name is transformers' own, and so is everything with gradients or autocast.
+        # With gradients or autocast the cache is transformers' own.
         device = next(self.lm.parameters()).device.type
         plain = not torch.is_grad_enabled() and not torch.is_autocast_enabled(device)
-        if plain and self.config.attention == "auto" and fits(self.lm):
-            return LeanCache(self.lm, num_rows, num_slots)
+        if plain and self._may_be_lean:
+            return LeanCache(self.lm, num_rows)
         return DynamicCache()
+
+
+def _compute_dtype(x: Tensor) -> torch.dtype:
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 def _build(config: CausalLMConfig, vocab_size: int) -> torch.nn.Module:
@@ -130,6 +138,5 @@ def _check_nothing_is_lost(lm: torch.nn.Module, family: str) -> None:
     if scaled or sinks or not shaped:
         found = scaled or sinks or ["no `model` with a linear `lm_head`"]
         raise ConfigError(
-            f"The family `{family}` cannot be a backbone yet, because part of it would be left out ({found[0]}); "
-            f"{_TESTED}."
+            f"The family `{family}` cannot be a backbone yet, because part of it would be left out ({found[0]}); {_TESTED}."
         )

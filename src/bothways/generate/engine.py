@@ -7,6 +7,7 @@ The slow, obvious way, one pass over the whole sequence for every token, is the 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -97,7 +98,7 @@ class Engine:
                 f"The prompt and what is to be written may take {longest} tokens and the model's context holds "
                 f"{self.model.config.max_tokens}; shorten the text or lower max_text_tokens."
             )
-        self._cache = self.model.backbone.new_cache(len(self._chunks), longest)
+        self._cache = self.model.backbone.new_cache(len(self._chunks))
         self.active = [index for index, row in enumerate(self.rows) if row.phase != "done"]
         self._drop_done()
 
@@ -154,19 +155,23 @@ class Engine:
         reads = Reads(doc, block, self._slots.doc, self._slots.block, self._slots.private)
         return self.model.backbone.run(x, reads, position, self._cache)[:, -1]
 
+    @functools.cached_property
+    def _embed_drawn(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        return self.model.drawn_embedder()
+
     def _embed_tokens(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """The usual step: every chunk is one produced token, so there is nothing to pad and no picture to look up."""
         numbers = torch.tensor([token[1:] for token in self._chunks], device=self.device)
         place, next_place, block, position = numbers.unbind(1)
         images = [row for row, token in enumerate(self._chunks) if token.place >= 0]
         if len(images) == len(self._chunks):
-            x = self.model.embed_drawn(self._values(self._chunks), place, next_place)
+            x = self._embed_drawn(self._values(self._chunks), place, next_place)
         elif not images:
             x = self.model.backbone.embed(self._values(self._chunks))
         else:
             at, drawn = torch.tensor(images, device=self.device), [self._chunks[row] for row in images]
             x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in self._chunks]).to(self.device))
-            x = x.index_copy(0, at, self.model.embed_drawn(self._values(drawn), place[at], next_place[at]))
+            x = x.index_copy(0, at, self._embed_drawn(self._values(drawn), place[at], next_place[at]))
         zero = torch.zeros_like(block)[:, None]
         return x[:, None], zero, block[:, None], zero.bool(), position[:, None]
 
@@ -181,7 +186,7 @@ class Engine:
         if loose.any():
             rows, at = loose.nonzero().unbind(1)
             tokens = self._stacked([owners[row].last_image_token for row in rows.tolist()])
-            drawn = self.model.embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
+            drawn = self._embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
             x = x.index_put((rows, at), drawn)
         return x, batch.doc, batch.block, batch.private, batch.position
 

@@ -22,10 +22,14 @@ class Places(nn.Module):
 
     def forward(self, place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
         """Embeddings of raster indices."""
+        return F.embedding(place, self.table())
+
+    def table(self) -> Float[Tensor, "P D"]:
+        """Embeddings of all places in raster order."""
         table = self.axes[0].weight
         for axis in self.axes[1:]:
-            table = (table[:, None] + axis.weight).flatten(0, 1)  # raster order: the last axis runs fastest
-        return F.embedding(place, table)
+            table = (table[:, None] + axis.weight).flatten(0, 1)  # the last axis runs fastest
+        return table
 
 
 class Projector(nn.Module):
