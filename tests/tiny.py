@@ -31,6 +31,7 @@ FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "smollm3", "gemma2", "gemma3_t
 PATHS = ("sdpa", "eager", "matmul")
 # Every family under every attention path that it has: sdpa knows no soft cap.
 BACKBONES = [(family, path) for family in FAMILIES for path in PATHS if (family, path) != ("gemma2", "sdpa")]
+BACKBONES += [("llama", "auto"), ("mistral", "auto")]  # the lean path
 SEPARATE = {"projector": {"shared": False}}
 READS_PATCHES = {"given": PATCHES, **SEPARATE}
 
