@@ -49,7 +49,8 @@ def test_nearest_names_come_best_first_and_only_where_close():
 def test_reading_configs_imports_neither_torch_nor_transformers():
     code = (
         "import sys\n"
-        "from bothways.recipes.recipe import load_recipe, names\n"
+        "from bothways.recipes.read import names\n"
+        "from bothways.recipes.recipe import load_recipe\n"
         "print([load_recipe(name).name for name in names()])\n"
         "print([room for room in ('torch', 'transformers') if room in sys.modules])"
     )

@@ -10,7 +10,8 @@ def recipes() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from bothways.recipes.recipe import load_recipe, names
+    from bothways.recipes.read import names
+    from bothways.recipes.recipe import load_recipe
 
     table = Table("recipe", "makes", "parts", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for name in names():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bothways.core.config import Config, merge, part, read_yaml, unflatten
-from bothways.core.errors import ConfigError, unknown
+from bothways.core.config import Config, merge, part, unflatten
+from bothways.core.errors import ConfigError
 from bothways.data.configs import MixtureConfig
 from bothways.model.config import ModelConfig
-from bothways.recipes import FOLDER
+from bothways.recipes.faithful import P1, with_p1
+from bothways.recipes.read import path_of, read_recipe
 from bothways.train.config import TrainConfig
 from bothways.vision.configs import AnyTokenizerConfig, VQConfig
 from bothways.vision.training_configs import AnyObjectiveConfig, VQTrainingConfig
@@ -47,6 +47,23 @@ class Recipe(Config):
     data: MixtureConfig = MixtureConfig()
     train: TrainConfig = TrainConfig()
     exam: ExamConfig = ExamConfig()
+    faithful_to_p1: bool = False  # P1's choices in place of the house's: see recipes/faithful.py
+
+    @model_validator(mode="after")
+    def _can_be_examined(self) -> Recipe:
+        self.model.head.check_temperature(self.exam.temperature)  # an hour of training would be a bad moment to hear of it
+        return self
+
+    @model_validator(mode="after")
+    def _is_faithful(self) -> Recipe:
+        values = self.to_dict() if self.faithful_to_p1 else {}
+        for key, chosen in P1.items() if values else ():
+            room, name = key.split(".")
+            if values[room][name] != chosen:
+                raise ConfigError(
+                    f"Found faithful_to_p1 with {key} {values[room][name]}, which P1 has as {chosen}; leave one of them out."
+                )
+        return self
 
 
 class TokenizerRecipe(Config):
@@ -100,20 +117,16 @@ KINDS: dict[str, type[AnyRecipe]] = {"model": Recipe, "tokenizer": TokenizerReci
 COMMANDS = {"model": "bothways train", "tokenizer": "bothways train-tokenizer", "text": "bothways train-tokenizer"}
 
 
-def names() -> list[str]:
-    """Every recipe that ships."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
-
-
 def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> AnyRecipe:
     """The recipe of that name, or in that YAML file, with dotted `changes`; `kind` refuses recipes of another kind.
 
     Raises: ConfigError when there is none.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if not path.is_file():
-        raise ConfigError(unknown("recipe", name, names()) + " A path to a YAML file works too.")
-    values = merge(read_yaml(path), unflatten(changes or {}))
+    path, changed = path_of(name), unflatten(changes or {})
+    values = read_recipe(path)
+    if {**values, **changed}.get("faithful_to_p1") is True:
+        values = with_p1(merge(values, changed))
+    values = merge(values, changed)
     values.setdefault("name", path.stem)
     found = values.get("kind", "model")
     if not isinstance(found, str) or found not in KINDS:
