@@ -221,7 +221,7 @@ def test_a_recipe_trains_a_tower_that_is_saved_with_its_card_and_comes_back(tmp_
     assert 0.3 < float(kept.encode(PIXELS).std()) < 4.0  # random pictures, measured on watches
     card = json.loads((tmp_path / "run" / "tokenizer.json").read_text())
     held_out = card["held_out"]["all"]
-    assert {"chance", "linear", "attentive", "untrained_linear", "shuffled_labels"} <= set(held_out["probes"]["weather"])
+    assert {"chance", "linear", "attentive", "untrained_few_labels", "shuffled_labels"} <= set(held_out["probes"]["weather"])
     assert held_out["probes"]["hour_angle"]["unit"] == "mean cosine"
     assert held_out["collapse"]["effective_rank"] > 1 and "explained_in_patches" in held_out["leak"]
     assert card["recipe"]["tokenizer"]["seed"] == 0 and card["trained"]["pictures"] == 96

@@ -7,6 +7,7 @@ tokens: probes of every attribute beside an untrained tokenizer of the same shap
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from bothways.worlds.world import AbstractWorld
 
 PERIODS = {"hour": 12, "minute": 60, "second": 60}  # attributes that lie on a circle
 MANY_VALUES = 30  # whole numbers with more values than this are probed as numbers, not as categories
+FEW = 128  # labelled pictures of the probe `few_labels`
 FIT_PER_TEST = 4  # pictures on which probes are fitted, for each one on which they are scored
 
 
@@ -62,31 +64,38 @@ def reconstruction(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictu
 
 
 def contents(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictures: int) -> dict[str, Any]:
-    """Probes, collapse and leak of continuous tokens."""
+    """Probes, collapse and leak of continuous tokens.
+
+    Probes of each attribute: `linear` and `few_labels` on all tokens side by side, `pooled` on their mean, `attentive`; all
+    also on an untrained tower; `shuffled_labels` is `linear` fitted to other pictures' labels. An untrained tower is nearly
+    an invertible map of the pixels, so what training adds shows where labels are few and tokens are pooled.
+    """
     num_fit = num_pictures * FIT_PER_TEST
-    fit_labels, test_labels = labels(world, num_fit, num_pictures)
-    untrained = without_weights(tokenizer.config).build()
-    probes: dict[str, dict[str, float]] = {}
-    for name, of in (("", tokenizer), ("untrained_", untrained)):
+    taught, asked = labels(world, num_fit, num_pictures)
+    probes: dict[str, dict[str, Any]] = {}
+    for prefix, of in (("untrained_", without_weights(tokenizer.config).build()), ("", tokenizer)):
         fit, test = tokens_of(of, world, "train", num_fit), tokens_of(of, world, "validation", num_pictures)
-        flat = fit.flatten(1), test.flatten(1)
-        found = {
-            "linear": linear_probe(flat[0], fit_labels, flat[1], test_labels),
-            "pooled": linear_probe(fit.mean(1), fit_labels, test.mean(1), test_labels),
-            "attentive": attentive_probe(fit, fit_labels, test, test_labels),
-        }
-        if not name:
-            shuffled = {attribute: labels.shuffled() for attribute, labels in fit_labels.items()}
-            found["shuffled_labels"] = linear_probe(flat[0], shuffled, flat[1], test_labels)
-            statistics = {key: round(value, 3) for key, value in collapse(test).items()}
-            leaks = leak(torch.cat([test, fit[:num_pictures]]))
-        for probe, scores in found.items():
-            _note(probes, f"{name}{probe}", scores)
+        _note(probes, prefix, probed(fit, taught, test, asked))
     side = tokenizer.spec.size_px // tokenizer.spec.grid[0]
     patches = PatchConfig(size_px=tokenizer.spec.size_px, patch_px=side).build()
     raw = torch.cat([tokens_of(patches, world, split, num_pictures) for split in ("validation", "train")])
-    leaks["explained_in_patches"] = leak(raw)["explained"]
-    return {"probes": probes, "collapse": statistics, "leak": {key: round(value, 3) for key, value in leaks.items()}}
+    leaks = leak(torch.cat([test, fit[:num_pictures]])) | {"explained_in_patches": leak(raw)["explained"]}
+    return {"probes": probes, "collapse": _rounded(collapse(test)), "leak": _rounded(leaks)}
+
+
+def probed(fit: Tensor, taught: dict[str, Labels], test: Tensor, asked: dict[str, Labels]) -> dict[str, dict[str, ProbeScore]]:
+    """Scores by probe and attribute."""
+    flat, asked_flat = fit.flatten(1), test.flatten(1)
+    shuffled = {f"shuffled {name}": it.shuffled() for name, it in taught.items()}
+    linear = linear_probe(flat, taught | shuffled, asked_flat, asked | {f"shuffled {name}": it for name, it in asked.items()})
+    few = {name: it[:FEW] for name, it in taught.items()}
+    return {
+        "linear": {name: linear[name] for name in taught},
+        "shuffled_labels": {name: linear[f"shuffled {name}"] for name in taught},
+        "few_labels": linear_probe(flat[:FEW], few, asked_flat, asked),
+        "pooled": linear_probe(fit.mean(1), taught, test.mean(1), asked),
+        "attentive": attentive_probe(fit, taught, test, asked),
+    }
 
 
 def without_weights(config: TokenizerConfig) -> TokenizerConfig:
@@ -102,32 +111,51 @@ def tokens_of(tokenizer: AbstractTokenizer, world: AbstractWorld, split: Any, nu
 
 
 def labels(world: AbstractWorld, num_fit: int, num_test: int) -> tuple[dict[str, Labels], dict[str, Labels]]:
-    """Labels of training and validation scenes by attribute: those with one plain value in every scene.
+    """Labels of training and validation scenes by attribute: facts with one plain value in every scene, and for facts that
+    list objects, whether any of them has this value (`objects.kind=circle`).
 
     The values of the test scenes are no part of how a label is coded, but for the list of classes.
     """
     scenes = [world.scene("train", index) for index in range(num_fit)]
     scenes += [world.scene("validation", index) for index in range(num_test)]
-    facts = [world.facts(scene) for scene in scenes]
+    facts = [_plain(world.facts(scene)) for scene in scenes]
     found: dict[str, Labels] = {}
-    for name in facts[0]:
-        values = [fact.get(name) for fact in facts]
-        if not all(isinstance(value, str | int) for value in values) or len(set(values)) < 2:
+    for name in sorted({name for fact in facts for name in fact}):
+        values = [fact.get(name, False if "=" in name else None) for fact in facts]
+        if any(len(set(part)) < 2 or None in part for part in (values[:FEW], values[:num_fit], values[num_fit:])):
             continue
         if name in PERIODS:
             found[f"{name}_angle"] = labels_of(values, PERIODS[name])
-        if all(isinstance(value, int) for value in values) and len(set(values)) > MANY_VALUES:
-            if name not in PERIODS:
-                found[name] = labels_of([float(value) for value in values])
-            continue
-        found[name] = labels_of(values)
+        many = all(isinstance(value, int) for value in values) and len(set(values)) > MANY_VALUES
+        if many and name not in PERIODS:
+            found[name] = labels_of([float(value) for value in values])
+        elif not many:
+            found[name] = labels_of(values)
     return {name: it[:num_fit] for name, it in found.items()}, {name: it[num_fit:] for name, it in found.items()}
 
 
-def _note(probes: dict[str, dict[str, Any]], name: str, scores: dict[str, ProbeScore]) -> None:
-    for attribute, it in scores.items():
-        at = probes.setdefault(attribute, {"unit": it.unit, "n": it.n, "chance": round(it.chance, 3)})
-        at[name] = round(it.value, 3)
+def _plain(facts: dict[str, Any]) -> dict[str, Any]:
+    plain = {name: value for name, value in facts.items() if isinstance(value, str | int)}
+    for name, value in facts.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            plain |= {f"{name}.{key}={has}": True for each in value for key, has in each.items()}
+    return plain
+
+
+def _note(probes: dict[str, dict[str, Any]], prefix: str, found: dict[str, dict[str, ProbeScore]]) -> None:
+    """Enters scores under their attribute; those of `objects.kind=...` as the mean over values of `objects.kind`."""
+    for probe, scores in found.items():
+        grouped: dict[str, list[ProbeScore]] = {}
+        for attribute, it in scores.items():
+            grouped.setdefault(attribute.partition("=")[0], []).append(it)
+        for attribute, them in grouped.items():
+            chance = round(mean(it.chance for it in them), 3)
+            at = probes.setdefault(attribute, {"unit": them[0].unit, "n": them[0].n, "chance": chance})
+            at[f"{prefix}{probe}"] = round(mean(it.value for it in them), 3)
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in values.items()}
 
 
 def _shares(name: str, truth: list, read: list) -> dict[str, float]:

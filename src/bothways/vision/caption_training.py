@@ -67,13 +67,22 @@ class CaptionTraining(AbstractObjective):
         self.bias = nn.Parameter(torch.tensor(-10.0))
 
     def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> PairBatch:
-        """Raises: ConfigError when a world gives no caption."""
+        """Raises: ConfigError when a world gives no caption, or one that is too long."""
         pixels = pixels_of(pictures, self.tokenizer.spec.size_px)
         noise = self.config.noise * draws.standard_normal(pixels.shape, dtype=np.float32)
-        rows = [torch.from_numpy(self._wording.encode(_caption(p, draws)).copy())[: self.config.max_tokens] for p in pictures]
+        rows = [self._ids(_caption(picture, draws)) for picture in pictures]
         ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=self._wording.pad)
         real = torch.arange(ids.shape[1]) < torch.tensor([len(row) for row in rows])[:, None]
         return PairBatch(pixels + torch.from_numpy(noise), ids, real)
+
+    def _ids(self, caption: str) -> Int[Tensor, "T"]:
+        ids = torch.from_numpy(self._wording.encode(caption).copy())
+        if len(ids) > self.config.max_tokens:
+            raise ConfigError(
+                f"The caption {caption!r} has {len(ids)} tokens and training.max_tokens is {self.config.max_tokens}; a caption "
+                "that is cut no longer names everything, so raise it."
+            )
+        return ids
 
     def terms(self, batch: PairBatch) -> dict[str, Tally]:
         """`pairs`: SigLIP's loss, summed over pictures (each has one true caption and the others')."""

@@ -52,7 +52,7 @@ class VQTrainingConfig(ObjectiveConfig):
 
 
 class DistillConfig(ObjectiveConfig):
-    """Masked self-distillation. Weights of the terms `masked`, `same` and `spread` are set by train.weights."""
+    """Masked self-distillation. train.weights weighs its terms `masked`, `pixels`, `same` and `spread`."""
 
     trains: ClassVar[tuple[str, ...]] = ("semantic",)
     kind: Literal["distill"] = "distill"
@@ -97,7 +97,7 @@ class CaptionConfig(ObjectiveConfig):
     trains: ClassVar[tuple[str, ...]] = ("semantic",)
     kind: Literal["caption"] = "caption"
     text: str = "asset:text"  # the text tokenizer, as in a model's recipe
-    max_tokens: int = Field(96, gt=0)  # captions are cut there
+    max_tokens: int = Field(192, gt=0)  # longest caption; longer ones are refused
     text_width: int = Field(96, gt=0)  # of the text transformer
     text_layers: int = Field(2, gt=0)  # the same
     text_heads: int = Field(3, gt=0)  # the same
