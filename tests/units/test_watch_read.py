@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import matplotlib.cbook
 import numpy as np
 import pytest
 import watch_damage as damage
+from pictures_of_nothing import pictures_of_nothing
 from PIL import Image
 
 from bothways.core.errors import DataError
@@ -155,27 +155,9 @@ def test_the_fine_level_is_read_where_it_asks():
         assert abs(reading["battery"].value - scene.battery) <= 2
 
 
-def nothing_of_the_world(size_px: int) -> dict[str, np.ndarray]:
-    generator = np.random.default_rng(3)
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as file:
-        photograph = Image.open(file).convert("RGB")
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size_px), np.fft.fftfreq(size_px)))[..., None] + 1 / size_px
-    pink = np.fft.ifft2(np.fft.fft2(generator.normal(size=(size_px, size_px, 3)), axes=(0, 1)) / frequency, axes=(0, 1)).real
-    pink = (255 * (pink - pink.min()) / np.ptp(pink)).astype(np.uint8)
-    crops = {f"photograph at {y}": photograph.crop((0, y, 500, y + 500)).resize((size_px, size_px)) for y in (0, 50, 100)}
-    return {
-        "white": np.full((size_px, size_px, 3), 255, np.uint8),
-        "black": np.zeros((size_px, size_px, 3), np.uint8),
-        "white noise": generator.integers(0, 256, (size_px, size_px, 3), dtype=np.uint8),
-        "pink noise": pink,
-        "noise on white": damage.noisy(np.full((size_px, size_px, 3), 255, np.uint8), 1),
-        **{name: np.asarray(crop) for name, crop in crops.items()},
-    }
-
-
 @pytest.mark.parametrize("size_px", [64, 128, 224])
 def test_in_noise_a_blank_page_and_a_photograph_everything_is_unreadable(size_px):
-    for name, pixels in nothing_of_the_world(size_px).items():
+    for name, pixels in pictures_of_nothing(size_px).items():
         reading = READER.read(pixels)
         assert set(reading.to_json().values()) == {None}, name
 

@@ -38,7 +38,7 @@ class Match:
 
     `residual`: 0 = equal, 1 = nothing there, noise taken out. Margins to the best of another kind and of another size and
     `grain`, the noise of one cell, are in the same unit. `strips`: how strongly parts show, 1 = as rendered. `color` (3,) is
-    the shape's less the ground's.
+    the shape's less the ground's, `color_spread` how far apart (in RGB) opposite halves are.
     """
 
     kind: str
@@ -49,6 +49,7 @@ class Match:
     grain: float
     strips: np.ndarray
     color: np.ndarray
+    color_spread: float
 
 
 class Bank:
@@ -93,6 +94,7 @@ class Bank:
             noise**2 / most,
             _strips(seen, coverage),
             _color(seen, coverage),
+            _color_spread(seen, coverage),
         )
 
 
@@ -123,6 +125,18 @@ def _color(seen: np.ndarray, coverage: np.ndarray) -> np.ndarray:
     """The colour of the inside, less the ground."""
     core = (coverage / coverage.max()) ** _CORE_POWER
     return (seen * core).sum((1, 2)) / (coverage * core).sum()
+
+
+def _color_spread(seen: np.ndarray, coverage: np.ndarray) -> float:
+    """The larger distance between the colours of the upper and the lower, the left and the right half."""
+    spreads = []
+    for axis in (1, 0):
+        line = (coverage**2).sum(axis)
+        before = np.cumsum(line) <= line.sum() / 2
+        first = coverage * (before[:, None] if axis else before)
+        halves = [(seen * part).sum((1, 2)) / (coverage * part).sum() for part in (first, coverage - first)]
+        spreads.append(float(np.linalg.norm(halves[0] - halves[1])))
+    return max(spreads)
 
 
 def _strips(seen: np.ndarray, coverage: np.ndarray) -> np.ndarray:

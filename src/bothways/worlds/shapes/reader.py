@@ -23,13 +23,16 @@ from bothways.worlds.shapes.scene import ATTRIBUTES
 from bothways.worlds.world import Read, Reading
 
 # A residual is |picture - rendering|^2 / |rendering|^2, less what noise adds: 0 = the same, 1 = nothing there.
-_MOST_RESIDUAL = 0.13
+_MOST_RESIDUAL = 0.08
 # By how much the best of another kind or size must be worse: so much, this many times what is left, this many times noise.
 _LEAST_MARGIN = 0.012
 _MARGIN_OVER_RESIDUAL = 0.35
 _MARGIN_OVER_NOISE = 6.0
 # How strongly each strip of a shape must show (1 = as rendered): one painted over shows 0.
 _STRIP_RANGE = (0.5, 1.6)
+# Two halves of a shape whose colours are further apart than this (in RGB) are not one shape; noise adds so many times itself.
+_MOST_COLOR_SPREAD = 0.2
+_SPREAD_OVER_NOISE = 1.5
 # Below this share of the faintest shape's energy a place is empty.
 _EMPTY_SHARE = 0.15
 _FAINTEST_CONTRAST = 0.35
@@ -86,7 +89,8 @@ class ShapesReader:
 
     def _object(self, place: str, match: Match, view: View) -> Read | None:
         whole = match.strips.min() >= _STRIP_RANGE[0] and match.strips.max() <= _STRIP_RANGE[1]
-        if match.residual > _MOST_RESIDUAL or not whole:
+        plain = match.color_spread <= _MOST_COLOR_SPREAD + _SPREAD_OVER_NOISE * view.noise
+        if match.residual > _MOST_RESIDUAL or not whole or not plain:
             return None
         wanted = max(_LEAST_MARGIN, _MARGIN_OVER_RESIDUAL * match.residual, _MARGIN_OVER_NOISE * match.grain)
         color = _named(match.color, self._contrasts(view.ground), _STRENGTH)

@@ -57,6 +57,5 @@ _INSIDE: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "triangle": lambda x, y: (np.abs(x) <= (y + 1) / 1.85) & (y <= 0.85),
     "star": _star,
     "cross": lambda x, y: np.minimum(np.abs(x), np.abs(y)) <= 0.34 + 0 * (x + y),
-    # Narrower than high, so that blur does not make a circle or a square of it.
-    "diamond": lambda x, y: np.abs(x) / 0.74 + np.abs(y) <= 1,
+    "diamond": lambda x, y: np.abs(x) + np.abs(y) <= 1,
 }
