@@ -136,8 +136,8 @@ class RunDir:
         if not self.path.exists():
             return
         with writing(self.path):
-            # A creation that was killed leaves these and no config; it may be done again.
-            unfinished = (LOCK, self.checkpoints.name)
+            # A creation that was killed or refused leaves these and no config; it may be done again.
+            unfinished = (LOCK, self.checkpoints.name, "bad_items.jsonl")
             names = sorted(path.name for path in self.path.iterdir())
             found = [name for name in names if not name.startswith(TEMPORARY) and name not in unfinished]
         if found:

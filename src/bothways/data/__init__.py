@@ -1,1 +1,11 @@
-"""Data: worlds and files as samples, mixtures of sources, batches as a pure function of the step."""
+"""Where samples come from: worlds and one's own files, one source after another, batch by batch."""
+
+from bothways.core.catalogue import Catalogue
+
+SOURCES = Catalogue(
+    "kind of data source",
+    {
+        "world": "bothways.data.configs:WorldSourceConfig",
+        "llava": "bothways.data.configs:LlavaSourceConfig",
+    },
+)

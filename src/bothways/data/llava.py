@@ -31,9 +31,7 @@ IMAGE_MARK = "<image>"
 _KINDS = ("draw", "vqa", "caption")
 
 
-def make_data(
-    world: AbstractWorld, out: Path, num_images: int, size_px: int, seed: int, kinds: Sequence[str] = _KINDS
-) -> None:
+def make_data(world: AbstractWorld, out: Path, num_images: int, size_px: int, seed: int, kinds: Sequence[str] = _KINDS) -> None:
     """Writes a folder of `num_images` pictures of the train split, with one sample a picture of each of `kinds`.
 
     The kind `text` (a scene told in words, no picture) is for data sets that hide an attribute from a task.

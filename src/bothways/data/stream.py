@@ -6,7 +6,7 @@ and nothing else. So step t of both arms holds the same own-task samples and the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from bothways.core.errors import ConfigError
@@ -18,9 +18,16 @@ from bothways.layout.sequence import Sequence
 
 
 class Source(Protocol):
-    """A pool of samples: `sample(cursor)` is a pure function."""
+    """A pool of samples."""
 
-    def sample(self, cursor: int) -> Sample: ...
+    def sample(self, cursor: int) -> Sample:
+        """Sample `cursor` >= 0: a pure function."""
+
+    def pictures(self) -> Iterable[AbstractPicture]:
+        """Every picture of a finite pool, which can be encoded before training; nothing of an endless one."""
+
+    def keep(self, fits: Callable[[Sample], object]) -> None:
+        """Called once before training: leave out what `fits` refuses with a DataError, where that is for a source to do."""
 
 
 class MixtureStream:
@@ -45,9 +52,7 @@ class MixtureStream:
 
     def samples(self, step: int) -> list[Sample]:
         """The samples of a step, source after source."""
-        return [
-            source.sample(step * number + index) for source, number in self.sources.values() for index in range(number)
-        ]
+        return [source.sample(step * number + index) for source, number in self.sources.values() for index in range(number)]
 
     def batches(self, step: int) -> list[Batch]:
         """The micro-batches of a step; samples are dealt in turn, so each holds every source where it can."""

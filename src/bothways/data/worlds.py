@@ -100,6 +100,13 @@ class WorldSource:
         """Picture `index` of the pool, from 0."""
         return self.world.picture(self.split, pool_start(self.pool, self.seed) + index)
 
+    def pictures(self) -> Iterator[AbstractPicture]:
+        """Every picture of a finite pool; none of an endless one, and none where samples are text alone."""
+        return (self.picture(index) for index in range(0 if self.kind == "text" else self.num_pictures))
+
+    def keep(self, fits: Callable[[Sample], object]) -> None:
+        """A world's samples are all as good as the first: none is left out."""
+
     def picture_index(self, cursor: int) -> int:
         """Which picture of the pool, from 0, is seen at a cursor."""
         block = self.num_pictures or _BLOCK

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -10,13 +10,14 @@ from rich.console import Console
 from bothways.core.errors import ConfigError, unknown
 from bothways.core.rundir import RunDir
 from bothways.core.sample import AbstractPicture
-from bothways.data.stream import MixtureStream
+from bothways.data.stream import MixtureStream, Source
 from bothways.layout.wording import load_wording
 from bothways.model import freeze
 from bothways.model.store import keep_parts
 from bothways.model.unified import Encodings, UnifiedModel
 from bothways.recipes.recipe import Recipe
-from bothways.recipes.sources import sources_of
+from bothways.recipes.sources import facts as facts_of
+from bothways.recipes.sources import keep_files, list_bad, own, refuse_bad, sources_of
 from bothways.train.config import TrainConfig
 from bothways.train.trainer import Fitted, Trainer
 from bothways.worlds.world import AbstractWorld
@@ -24,19 +25,15 @@ from bothways.worlds.world import AbstractWorld
 
 def pool_pictures(recipe: Recipe, world: AbstractWorld) -> list[AbstractPicture]:
     """Every picture of the finite pools: what can be rendered and encoded before training."""
-    pictures: dict[str, AbstractPicture] = {}
-    for name, source in sources_of(recipe, world).items():
-        if source.kind == "text":
-            continue
-        for index in range(recipe.data.sources[name].num_pictures):
-            picture = source.picture(index)
-            pictures[picture.key] = picture
-    return list(pictures.values())
+    sources = sources_of(recipe, world).values()
+    return list({picture.key: picture for source in sources for picture in source.pictures()}.values())
 
 
 def stream_of(recipe: Recipe, world: AbstractWorld, model: UnifiedModel) -> MixtureStream:
     """The batches of a recipe, laid out and tokenized for `model`."""
     sources = sources_of(recipe, world)
+    for source in sources.values():
+        source.keep(model.lay_out)
     return MixtureStream(
         {name: (source, recipe.data.sources[name].samples_per_step) for name, source in sources.items()},
         lambda sample, drop, step: model.lay_out(sample, drop, step, recipe.data.seed),
@@ -71,13 +68,28 @@ def train(
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
     config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
     stream = stream_of(recipe, recipe.world.build(), model)
+    sources = {name: source for name, (source, _) in stream.sources.items()}
+    refuse_bad(sources, out)
     stream.batches(0)  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
-    run = RunDir.create(out, recipe.to_dict(), resume=resume, facts={"parameters": freeze.counts(model)})
+    facts = {"parameters": freeze.counts(model), "data": facts_of(sources)}
+    run = RunDir.create(out, recipe.to_dict(), resume=resume, facts=facts)
     keep_parts(run, recipe.model, model.wording)
+    keep_files(sources, run.path)
+    list_bad(sources, run.path)
+    _tell(sources, console)
     milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
     fitted = Trainer(model, stream, config, run, on_milestone=milestone, console=console, title=title or recipe.name).fit()
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})
     return model, fitted
+
+
+def _tell(sources: Mapping[str, Source], console: Console | None) -> None:
+    """One's own data in a sentence a source, so that nothing is left out in silence."""
+    for name, source in own(sources).items() if console else ():
+        bad = f", {len(source.bad)} bad (bad_items.jsonl)" if source.bad else ""
+        told = f"{name}: {len(source.train)} items to train on, {len(source.held_out)} held out{bad}."
+        for sentence in (told, *source.items.notices):
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def weights_in_use(recipe: Recipe) -> dict[str, float]:
