@@ -1,1 +1,19 @@
 """Studies: one file a scientific question."""
+
+from bothways.core.catalogue import Catalogue
+
+STUDIES = Catalogue(
+    "study",
+    {
+        "quickstart": "bothways.studies.quickstart:STUDY",
+        "alignment": "bothways.studies.alignment:SHARED",
+        "alignment-frozen": "bothways.studies.alignment:FROZEN",
+        "alignment-natural": "bothways.studies.alignment:NATURAL",
+        "alignment-p1": "bothways.studies.alignment:P1_MAP",
+        "alignment-absorbed": "bothways.studies.alignment:ABSORBED",
+        "transfer-to-reading": "bothways.studies.transfer:TO_READING",
+        "transfer-to-drawing": "bothways.studies.transfer:TO_DRAWING",
+        "transfer-where": "bothways.studies.transfer:WHERE",
+        "labels-saved": "bothways.studies.labels_saved:STUDY",
+    },
+)

@@ -50,6 +50,7 @@ def plan(study: Study, base: Config) -> Plan:
     first = {name: by_seed[study.seeds[0]].to_dict() for name, by_seed in configs.items()}
     differences = _differences({name: flatten(config) for name, config in first.items()})
     _refuse_undeclared(study, differences)
+    _refuse_confounded(study, differences)
     steps = {name: int(_at(config, STEPS)) for name, config in first.items()}
     per_step = {
         name: {source: one["samples_per_step"] for source, one in _at(config, SOURCES).items()}
@@ -81,9 +82,26 @@ def _differences(flat: Mapping[str, Mapping[str, Any]]) -> list[ArmDifference]:
     return found
 
 
+def _lies_on(axis: tuple[str, ...], key: str) -> bool:
+    return any(key == one or key.startswith(f"{one}.") for one in axis)
+
+
+def _refuse_confounded(study: Study, differences: list[ArmDifference]) -> None:
+    """The two arms of a comparison with an axis of its own differ in nothing else, although other arms may."""
+    for comparison in study.comparisons:
+        for difference in differences:
+            treated, plain = (difference.values[arm] for arm in (comparison.treatment, comparison.control))
+            if comparison.axis is not None and treated != plain and not _lies_on(comparison.axis, difference.key):
+                raise ConfigError(
+                    f"{comparison.treatment} and {comparison.control} differ in `{difference.key}` ({treated!r}, {plain!r}), "
+                    f"which comparison `{comparison.name}` does not ask about ({', '.join(comparison.axis)}); compare arms "
+                    "that differ in that alone."
+                )
+
+
 def _refuse_undeclared(study: Study, differences: list[ArmDifference]) -> None:
     for difference in differences:
-        if not any(difference.key == axis or difference.key.startswith(f"{axis}.") for axis in study.axis):
+        if not _lies_on(study.axis, difference.key):
             values = ", ".join(f"{name} {value!r}" for name, value in difference.values.items())
             raise ConfigError(
                 f"The arms of study `{study.name}` differ in `{difference.key}` ({values}), which is not on its axis "

@@ -19,7 +19,6 @@ from rich.progress import track
 
 from bothways.core.disk import read_json, write_json, writing
 from bothways.core.sample import AbstractPicture
-from bothways.model.unified import encodings_for
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
 from bothways.recipes.recipe import Recipe, load_recipe
@@ -29,6 +28,7 @@ from bothways.study.plan import Plan, plan
 from bothways.study.report import write_report
 from bothways.study.side_by_side import run_all
 from bothways.study.study import Study
+from bothways.vision.cache import EncodingCache
 
 
 def run(study: Study, out: Path, console: Console | None = None, workers: int | None = None) -> Path:
@@ -67,8 +67,8 @@ def prepare(planned: Plan, cache: Path, console: Console | None) -> dict[str, fl
     """Renders and encodes every picture of every arm once; returns the seconds that took (of the first time)."""
     recipes = [recipe for by_seed in planned.configs.values() for recipe in by_seed.values()]
     pictures = {picture.key: picture for recipe in recipes for picture in _pictures(recipe)}
-    encodings = encodings_for(recipes[0].model, cache)
-    sides = {id(side): side for side in (encodings.given, encodings.learned)}.values()
+    tokenizers = {one.encodes_as.digest(): one.encodes_as for r in recipes for one in (r.model.given, r.model.learned)}
+    sides = [EncodingCache(tokenizer.build(), cache) for tokenizer in tokenizers.values()]
     for side in sides:
         counted = track(pictures.values(), "rendering and encoding", console=console) if console else pictures.values()
         side.fill(counted)

@@ -27,6 +27,7 @@ class Comparison(Config):
     question: str
     treatment: str  # arm
     control: str  # arm
+    axis: tuple[str, ...] | None = None  # keys in which its two arms may differ; null: all of the study's axis
     primary: str  # measure that the verdict rests on, e.g. reading/hands/skill; everything else is shown only
     minimum_effect: float = 0.05  # smallest difference that would matter, in units of the primary measure
     seed_sd: float | None = None  # spread of paired differences over seeds, known from earlier runs
