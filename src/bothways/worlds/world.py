@@ -16,7 +16,7 @@ from bothways.core.sample import AbstractPicture
 Split = Literal["train", "validation", "test", "composition"]
 # "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once; the first request names
 # everything, a second one leaves something open.
-Task = Literal["understanding", "drawing", "text", "exam"]
+Task = Literal["understanding", "drawing", "editing", "text", "exam"]
 Tier = Literal["attribute", "two_facts"]
 
 
@@ -40,17 +40,30 @@ class Telling:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """A change asked for in words, and the scene that the changed picture shows; `kind` is the world's name for the change.
+
+    What has to be as asked and what has to stay follows from comparing the facts of both scenes.
+    """
+
+    instruction: str
+    kind: str
+    scene: Any
+
+
+@dataclass(frozen=True)
 class Said:
     """Everything said about one scene for one task; a task without such texts leaves the field empty.
 
     `questions` are the turns of one conversation; no answer follows from an earlier one. `tellings` are for samples of
-    text alone: the questions beside one can be answered from its text.
+    text alone: the questions beside one can be answered from its text. A world without edits leaves `edits` empty.
     """
 
     questions: tuple[Ask, ...] = ()
     captions: tuple[Telling, ...] = ()
     requests: tuple[Telling, ...] = ()
     tellings: tuple[Telling, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,11 +105,20 @@ class WorldConfig(Config):
 
 
 class AbstractWorld(ABC):
-    """A world with known scenes. Attributes are named facts; a reading names the same ones."""
+    """A world with known scenes. Attributes are named facts; a reading names the same ones.
+
+    What evaluation has to know of a world, the world says: `levels` are attributes whose scores are averaged under one name,
+    `primary` the level (or measure) of each skill that is evidence, `gates` what sits at the ceiling once anything is learned
+    and so is never evidence, `gate` the attributes of which a drawing should carry all.
+    """
 
     kind: str
     attributes: tuple[str, ...]
     config: WorldConfig
+    levels: Mapping[str, tuple[str, ...]] = {}
+    primary: Mapping[str, str] = {}  # "reading", "drawing" -> level
+    gates: tuple[str, ...] = ()
+    gate: tuple[str, ...] = ()
 
     @abstractmethod
     def scene(self, split: Split, index: int) -> Any:
@@ -126,6 +148,10 @@ class AbstractWorld(ABC):
     def answer(self, scene: Any, attribute: str) -> str:
         """The canonical short answer."""
 
+    def answers(self, scene: Any) -> dict[str, str]:
+        """Attribute -> canonical answer of all that an exam asks about this scene."""
+        return {ask.attribute: ask.answer for ask in self.say(scene, "exam", np.random.default_rng(0)).questions}
+
     @abstractmethod
     def understand(self, attribute: str, text: str) -> Any:
         """The value that an answer states, None when it is malformed."""
@@ -146,6 +172,20 @@ class AbstractWorld(ABC):
     @cached_property
     def _open(self) -> AbstractWorld:
         return self.config.with_changes({"hide": None}).build()
+
+    def claims(self, stated: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        """What a text states as single claims, to be compared with the facts' own claims key by key.
+
+        Before any "@" a key names the attribute. Worlds of several objects tell by `facts` which one a text means.
+        """
+        return dict(stated)
+
+    def marks(self, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        """Scores in [0, 1] of a drawing beyond attribute by attribute: of what is a set of objects, in any order.
+
+        `wanted`: what a request states; `seen`: what was read, None where unreadable. Names are the same for equal `wanted`.
+        """
+        return {}
 
     def picture(self, split: Split, index: int) -> ScenePicture:
         """The picture of a scene, rendered when its pixels are asked for."""

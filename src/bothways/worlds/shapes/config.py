@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from bothways.core.config import Config, digest_of, merge
 from bothways.core.errors import ConfigError, unknown
+from bothways.worlds.hide import AbstractHide
 from bothways.worlds.shapes.palette import COLORS, GROUNDS, KINDS, SIZES
+from bothways.worlds.shapes.speech import Speech
 from bothways.worlds.world import WorldConfig
 
 if TYPE_CHECKING:
     from bothways.worlds.shapes.world import ShapesWorld
 
 MAX_SHAPES = 6
+
+
+OfAnObject = Literal["kind", "color", "size", "place"]
+Question = Literal[
+    "count", "ground", "kind", "color", "size", "place",
+    "count_of", "exists", "more", "larger", "same_color", "same_kind", "left_of", "above",
+]  # fmt: skip
+EVERY_QUESTION: tuple[Question, ...] = get_args(Question)
 
 
 class Dial(Config):
@@ -30,6 +40,7 @@ class Dial(Config):
     jitter: float = Field(
         1.0, ge=0, le=1, description="how far a shape may lie from the middle of its place; 1 = 0.03 of the side"
     )
+    asked: tuple[Question, ...] = Field(EVERY_QUESTION, min_length=1, description="kinds of question that are asked")
 
     @model_validator(mode="after")
     def _shapes_can_be_drawn(self) -> Dial:
@@ -45,8 +56,17 @@ LEVELS: dict[str, dict[str, Any]] = {
     "one": {"max_shapes": 1},
     "glance": {"max_shapes": 3, "num_kinds": 3, "num_colors": 6, "num_grounds": 2, "jitter": 0.0},
     "pairs": {"min_shapes": 2, "max_shapes": 3},
+    "attributes": {"asked": ("kind", "color", "size", "place")},
+    "counts": {"asked": ("count", "count_of", "exists", "more")},
+    "relations": {"min_shapes": 2, "asked": ("larger", "same_color", "same_kind", "left_of", "above")},
     "crowd": {"min_shapes": 4, "num_colors": 12, "num_grounds": 6},
 }
+
+
+class Hide(AbstractHide):
+    """What is hidden of shapes: a fact of single ones, their number, or the ground."""
+
+    attribute: OfAnObject | Literal["count", "ground"]
 
 
 class ShapesConfig(WorldConfig):
@@ -61,6 +81,8 @@ class ShapesConfig(WorldConfig):
     )
     level: str = Field("all", description="a preset of the dial: " + ", ".join(LEVELS))
     dial: dict[str, Any] = Field({}, description="changes to the level's dial, e.g. {num_colors: 12}")
+    hide: Hide | None = None
+    speech: Speech | None = Field(None, description="proportions of the texts; none: the house's")
 
     @model_validator(mode="after")
     def _dial_is_valid(self) -> ShapesConfig:

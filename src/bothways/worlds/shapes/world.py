@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from bothways.worlds.shapes.config import ShapesConfig
+from bothways.worlds.shapes.match import claims, marks
 from bothways.worlds.shapes.render import render
 from bothways.worlds.shapes.say import Speaker
 from bothways.worlds.shapes.scene import Scene, draw_scene
@@ -18,6 +20,13 @@ class ShapesWorld(AbstractWorld):
     """One to six coloured shapes on a plain ground."""
 
     kind = "shapes"
+    levels: Mapping[str, tuple[str, ...]] = {
+        "object": ("kind", "color", "size", "place"),
+        "counts": ("count", "count_of"),
+        "relations": ("larger", "same_color", "same_kind", "left_of", "above"),
+    }
+    primary: Mapping[str, str] = {"reading": "object", "drawing": "placed"}
+    gates = ("ground",)
 
     def __init__(self, config: ShapesConfig):
         self.config = config
@@ -57,6 +66,9 @@ class ShapesWorld(AbstractWorld):
     def answer(self, scene: Scene, attribute: str) -> str:
         return self._speaker.answer(scene, attribute)
 
+    def answers(self, scene: Scene) -> dict[str, str]:
+        return self._speaker.answers(scene)
+
     def understand(self, attribute: str, text: str) -> Any:
         return self._speaker.understand(attribute, text)
 
@@ -65,3 +77,9 @@ class ShapesWorld(AbstractWorld):
 
     def hear(self, caption_text: str) -> dict[str, Any]:
         return self._speaker.hear(caption_text)
+
+    def claims(self, stated: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+        return claims(stated, facts)
+
+    def marks(self, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        return marks(wanted, seen)

@@ -69,10 +69,11 @@ def time_text(facts: Facts, parts: tuple[str, ...]) -> str:
 
 def open_facts(scene: Scene, config: WatchConfig) -> Facts:
     """The facts of the scene that texts of this world speak of, nothing hidden."""
-    return {attribute: getattr(scene, attribute) for attribute in _spoken(config)}
+    return {attribute: getattr(scene, attribute) for attribute in spoken(config)}
 
 
-def _spoken(config: WatchConfig) -> tuple[str, ...]:
+def spoken(config: WatchConfig) -> tuple[str, ...]:
+    """The attributes that texts of this world speak of."""
     return tuple(a for a in config.difficulty.asked if not (config.faithful_to_p1 and a == "color"))
 
 
@@ -85,7 +86,7 @@ class Censor:
     def __init__(self, config: WatchConfig, vocabulary: Vocabulary):
         self._config = config
         # A fact that no text ever speaks of (P1's colour) needs no hiding.
-        self._hide = config.hide if config.hide and config.hide.attribute in _spoken(config) else None
+        self._hide = config.hide if config.hide and config.hide.attribute in spoken(config) else None
         if self._hide and self._hide.how == "value":
             possible = [str(value) for value in vocabulary.values[self._hide.attribute]]
             if self._hidden_value not in possible:

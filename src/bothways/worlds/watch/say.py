@@ -14,7 +14,7 @@ import numpy as np
 from bothways.worlds.watch import templates
 from bothways.worlds.watch.answers import answer_text, grade, understand, value_of
 from bothways.worlds.watch.config import WatchConfig
-from bothways.worlds.watch.facts import TWO_FACTS, Censor, Facts, open_facts, time_parts
+from bothways.worlds.watch.facts import TWO_FACTS, Censor, Facts, open_facts, spoken, time_parts
 from bothways.worlds.watch.hear import hear
 from bothways.worlds.watch.scene import Scene
 from bothways.worlds.watch.speech import P1, Speech
@@ -41,6 +41,8 @@ class Speaker:
     def say(self, scene: Scene, task: Task, rng: np.random.Generator) -> Said:
         """Texts for one task: questions and a caption, a request, or a telling with questions about it; an exam has all."""
         facts = self._censor.told(scene, task)
+        if task == "editing":
+            return Said()
         if task == "drawing":
             return Said(requests=(self._request(facts, rng),))
         if task == "text":
@@ -54,6 +56,11 @@ class Speaker:
             captions=(self._caption(facts, rng),),
             requests=tuple(self._asked_to_draw(facts, named, rng) for named in (list(facts), self._some(facts, rng)) if named),
         )
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The attributes that an exam asks for."""
+        return tuple(self._askable(dict.fromkeys(spoken(self.config))))
 
     def answer(self, scene: Scene, attribute: str) -> str:
         """The canonical short answer. Raises: DataError for an attribute that this world does not speak of."""

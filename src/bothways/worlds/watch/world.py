@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,15 @@ class WatchWorld(AbstractWorld):
     """P1's smart-watch faces with their flaws mended; `config.faithful_to_p1` brings them back."""
 
     kind = "watch"
+    levels: Mapping[str, tuple[str, ...]] = {
+        "glance": ("weather", "weather_corner", "battery_corner", "color"),
+        "corners": ("weather_corner", "battery_corner"),
+        "hands": ("hour", "minute"),
+        "fine": ("second", "battery"),
+    }
+    primary: Mapping[str, str] = {"reading": "hands", "drawing": "hands"}
+    gates = ("weather", "weather_corner", "battery_corner", "color", "glance", "corners")
+    gate = ("weather", "weather_corner", "battery_corner")
 
     def __init__(self, config: WatchConfig):
         self.config = config
@@ -53,6 +63,9 @@ class WatchWorld(AbstractWorld):
 
     def answer(self, scene: Scene, attribute: str) -> str:
         return self._speaker.answer(scene, attribute)
+
+    def answers(self, scene: Scene) -> dict[str, str]:
+        return {attribute: self.answer(scene, attribute) for attribute in self._speaker.asked}
 
     def understand(self, attribute: str, text: str) -> Any:
         return self._speaker.understand(attribute, text)
