@@ -1,0 +1,66 @@
+"""A tokenizer of continuous tokens that loses nothing, and the smallest models that draw them: used by the engine's tests."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import torch
+
+from bothways.backbones.configs import CausalLMConfig
+from bothways.core.spec import Continuous, VisualSpec
+from bothways.heads.configs import RegressionConfig
+from bothways.model.config import ModelConfig, ProjectorConfig
+from bothways.model.unified import UnifiedModel
+from bothways.vision.configs import TokenizerConfig
+from bothways.vision.tokenizer import AbstractTokenizer
+from layouts import CHARACTERS
+
+SIDE, DIM = 3, 3
+
+
+class ColorConfig(TokenizerConfig):
+    kind: Literal["color"] = "color"
+    size_px: int = SIDE
+
+    def build(self) -> AbstractTokenizer:
+        return ColorTokenizer()
+
+
+class ColorTokenizer(AbstractTokenizer):
+    """A token a pixel: its colour, in [-1, 1]. Decoding does not clip, so nothing drawn is lost."""
+
+    def __init__(self):
+        super().__init__()
+        self.config, self.spec = ColorConfig(), VisualSpec("color", Continuous(DIM), (SIDE, SIDE), SIDE, True)
+
+    def encode(self, pixels):
+        return pixels.flatten(2).transpose(1, 2)
+
+    def vectors(self, tokens):
+        return tokens
+
+    def decode(self, tokens):
+        return tokens.transpose(1, 2).reshape(-1, 3, SIDE, SIDE)
+
+
+@lru_cache
+def model(
+    objective: str = "cosine", path: str = "auto", order: str = "raster", shared: bool = True, causal_given: bool = False
+) -> UnifiedModel:
+    """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets."""
+    config = ModelConfig(
+        given=ColorConfig(),
+        learned=ColorConfig(),
+        projector=ProjectorConfig(shared=shared),
+        head=RegressionConfig(objective=objective),
+        backbone=CausalLMConfig(size="tiny", attention=path),
+        order=order,
+        causal_given=causal_given,
+    )
+    made = UnifiedModel(config, CHARACTERS).eval()
+    for name, weight in made.named_parameters():
+        if weight.ndim > 1:
+            weight.data.mul_(2.0 if "lm_head" not in name else 40.0)
+    made.head.observe(torch.rand(50, DIM, generator=torch.Generator().manual_seed(0)))
+    return made

@@ -1,0 +1,158 @@
+"""Drawing continuous tokens: the engine, with cache and batch, against the slow way, which runs the model anew for every token.
+
+What is produced is compared as numbers, not as pixels, so nothing hides behind rounding to 8 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bothways.core.errors import ConfigError
+from bothways.core.randomness import rng
+from bothways.core.sample import AbstractPicture, ArrayPicture, Image, Sample, Text
+from bothways.generate.engine import Engine
+from bothways.heads.choose import How
+from bothways.layout.batch import collate
+from bothways.layout.sequence import Duty
+from bothways.model.unified import UnifiedModel
+from continuous import DIM, SIDE, model
+
+DRAW, READ = Image(None, learn=True), Text(None, learn=True)
+GIVEN = Image(ArrayPicture(rng(0, "given").integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8), "given"))
+SAMPLES = [
+    Sample("drawing", (Text("draw a cat"), DRAW)),
+    Sample("drawing another", (Text("draw what is longer than a cat"), DRAW)),
+    Sample("unasked", (DRAW,)),
+    Sample("editing", (GIVEN, Text("red"), DRAW)),
+    Sample("two", (Text("two"), DRAW, DRAW)),
+    Sample("reading", (GIVEN, Text("what is it"), READ)),
+    Sample("text, then drawing", (Text("tell and draw"), READ, DRAW)),
+]
+HOWS = {"plain": How(max_text_tokens=4), "guided": How(guidance=2.5, max_text_tokens=4)}
+MODELS = {
+    "cosine": {},
+    "mse": {"objective": "mse"},
+    "sdpa": {"path": "sdpa"},
+    "random order": {"order": "random"},
+    "own projector": {"shared": False},
+    "causal pictures": {"causal_given": True},
+}
+
+
+def drawn(of: UnifiedModel, samples: list[Sample], how: How) -> list[dict[int, np.ndarray]]:
+    """Tokens of every drawn segment, in raster order."""
+    engine = Engine(of, how)
+    with torch.inference_mode():
+        engine.add(samples)
+        while engine.active:
+            engine.step()
+    return [row.drawn for row in engine.rows], [row.written for row in engine.rows]
+
+
+class Tokens(AbstractPicture):
+    """A picture that is known by its tokens alone."""
+
+    def __init__(self, tokens: np.ndarray):
+        self.tokens = tokens
+
+    @property
+    def key(self) -> str:
+        return str(self.tokens.tolist())
+
+    def pixels(self, size_px: int) -> np.ndarray:
+        raise AssertionError("a produced token is fed back as it is, not through pixels")
+
+
+@torch.inference_mode()
+def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: How) -> dict[int, np.ndarray]:
+    """For every token: lay out all that is known, run the whole sequence without a cache, predict one. Texts are given."""
+    found: dict[int, np.ndarray] = {}
+    segments = list(sample.segments)
+    for index, segment in enumerate(segments):
+        if isinstance(segment, Text) and segment.content is None:
+            segments[index] = replace(segment, content=of.wording.decode(texts[index]))
+        if not (isinstance(segment, Image) and segment.content is None):
+            continue
+        tokens = np.zeros((SIDE * SIDE, DIM), dtype=np.float32)
+        for count in range(SIDE * SIDE):
+            so_far = replace(sample, segments=(*segments[:index], Image(Tokens(tokens), learn=True)))
+            states = []
+            for drop in (frozenset(), frozenset({"text", "image"})):
+                sequence = of.lay_out(so_far, drop, seed=how.seed)
+                hidden = of.hidden(attached(of, collate([sequence], [so_far])))[0]
+                at = sequence.images[-1].start + count
+                [predictor] = np.flatnonzero((sequence.predicts == at) & (sequence.duty == Duty.IMAGE))
+                states.append(hidden[predictor])
+            tokens[sequence.place[at]] = predicted(of, *states, how.guidance)
+        found[index] = tokens
+        segments[index] = Image(Tokens(tokens), learn=True)
+    return found
+
+
+def attached(of: UnifiedModel, batch):
+    """The batch with its tokens, none of which has been through a cache of encodings."""
+    for learn, name in ((False, "given_tokens"), (True, "learned_tokens")):
+        pictures = batch.pictures(learn)
+        if pictures:
+            found = [p.tokens if isinstance(p, Tokens) else of.encodings.given.tokens([p])[0].numpy() for p in pictures]
+            setattr(batch, name, torch.from_numpy(np.stack(found)))
+    return batch
+
+
+def predicted(of: UnifiedModel, own: torch.Tensor, unguided: torch.Tensor, guidance: float) -> np.ndarray:
+    """What the head is documented to predict, written out."""
+    tokens = [of.head.prediction.weight @ state + of.head.prediction.bias for state in (own, unguided)]
+    if of.config.head.objective == "mse":
+        return (tokens[1] + guidance * (tokens[0] - tokens[1])).numpy()
+    directions = [F.normalize(token, dim=0) for token in tokens]
+    mixed = F.normalize(directions[1] + guidance * (directions[0] - directions[1]), dim=0)
+    return (mixed * of.head.norm_sum / of.head.norm_count).float().numpy()
+
+
+@lru_cache
+def together(name: str, how: str) -> tuple:
+    return drawn(model(**MODELS[name]), SAMPLES, HOWS[how])
+
+
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_engine_draws_what_the_slow_way_draws(name: str, how: str):
+    of = model(**MODELS[name])
+    for sample, images, texts in zip(SAMPLES, *together(name, how), strict=True):
+        expected = slowly(of, sample, texts, HOWS[how])
+        assert images.keys() == expected.keys()
+        for segment, tokens in images.items():
+            np.testing.assert_allclose(tokens, expected[segment], rtol=0, atol=1e-3, err_msg=f"{sample.id} {segment}")
+
+
+@pytest.mark.parametrize("how", HOWS)
+def test_a_sample_draws_the_same_alone_as_in_a_batch(how: str):
+    images, texts = together("cosine", how)
+    for number, sample in enumerate(SAMPLES):
+        [alone], [said] = drawn(model(), [sample], HOWS[how])
+        assert said == texts[number] and alone.keys() == images[number].keys()
+        for segment, tokens in alone.items():
+            np.testing.assert_allclose(tokens, images[number][segment], rtol=0, atol=1e-3)
+
+
+def test_what_is_drawn_varies_so_that_agreement_means_something():
+    plain, guided = (together("cosine", how)[0] for how in HOWS)
+    pictures = [tokens for row in plain for tokens in row.values()]
+    assert len(pictures) == 7
+    assert all(abs(one - other).max() > 0.05 for at, one in enumerate(pictures) for other in pictures[:at])
+    assert all(tokens.std(0).max() > 0.05 for tokens in pictures), "tokens of a picture differ"
+    assert abs(plain[0][1] - guided[0][1]).max() > 0.05
+    norms = np.linalg.norm(np.concatenate(pictures), axis=-1)
+    np.testing.assert_allclose(norms, model().head.mean_norm.item(), rtol=1e-5)
+
+
+def test_a_drawing_at_a_temperature_is_refused_and_a_text_at_one_is_not():
+    with pytest.raises(ConfigError, match="`regression` predicts a single token"):
+        drawn(model(), SAMPLES[:1], How(temperature=0.5))
+    assert drawn(model(), [SAMPLES[5]], How(temperature=0.5, max_text_tokens=3))[1][0]
