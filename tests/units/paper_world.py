@@ -44,6 +44,8 @@ class PaperScene:
 class PaperWorld(AbstractWorld):
     kind = "paper"
     attributes = tuple(VALUES)
+    levels = {"corners": ("weather_corner", "battery_corner"), "hands": ("hour", "minute")}
+    gate = ("weather", "weather_corner", "battery_corner")
 
     def __init__(self, config: PaperConfig | None = None):
         self.config = config or PaperConfig()

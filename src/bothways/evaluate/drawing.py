@@ -19,7 +19,8 @@ import numpy as np
 from bothways.evaluate.answers import Line
 from bothways.evaluate.chance import best_constant, best_cosine, best_joint, candidates
 from bothways.evaluate.metrics import LEAST_ROOM, cosine, degrees_off, exact, graded, points_off, skill
-from bothways.evaluate.paper import GATE, Paper
+from bothways.evaluate.objects import objects
+from bothways.evaluate.paper import Paper
 from bothways.evaluate.reading import joints
 from bothways.evaluate.scores import Measured
 
@@ -27,8 +28,9 @@ from bothways.evaluate.scores import Measured
 def measure(paper: Paper) -> list[Measured]:
     """`drawing/ATTRIBUTE/{skill, accuracy, unreadable, cosine, degrees, graded, points}`, `drawing/LEVEL/{skill, accuracy}`.
 
-    Also `drawing/gate/accuracy`: what was requested of weather and both corners is all there, and
-    `drawing/gate_full/accuracy`: the same over the requests that name all three. The same under `open_drawing/`.
+    Also `drawing/gate/accuracy`: what was requested of the world's gate (the watch's weather and both corners) is all there,
+    and `drawing/gate_full/accuracy`: the same over the requests that name all of it; and what `objects.py` measures where a
+    request names a set of objects. The same under `open_drawing/`.
     """
     return [one for kind in ("drawing", "open_drawing") for one in _of_kind(paper, kind)]
 
@@ -36,9 +38,11 @@ def measure(paper: Paper) -> list[Measured]:
 def _of_kind(paper: Paper, kind: str) -> list[Measured]:
     groups: dict[str, list[Line]] = defaultdict(list)
     for line in paper.drawings(kind):
-        for attribute in line.requested or {}:
-            groups[attribute].append(line)
+        for attribute, value in (line.requested or {}).items():
+            if not isinstance(value, list):
+                groups[attribute].append(line)
     found = {name: _attribute(paper, kind, name, lines) for name, lines in groups.items()}
+    found |= objects(paper, kind)
     return (
         [one for group in found.values() for one in group.values()]
         + joints(kind, paper.exam.levels, found)
@@ -101,12 +105,12 @@ def _as_skill(values: list[float], blind: float, ceiling: float | None) -> list[
 
 
 def _gates(paper: Paper, kind: str) -> list[Measured]:
-    found = []
-    for name, least in (("gate", 1), ("gate_full", len(GATE))):
-        lines = [line for line in paper.drawings(kind) if sum(n in (line.requested or {}) for n in GATE) >= least]
+    found, gate = [], paper.world.gate
+    for name, least in (("gate", 1), ("gate_full", len(gate))) if gate else ():
+        lines = [line for line in paper.drawings(kind) if sum(n in (line.requested or {}) for n in gate) >= least]
         if not lines:
             continue
-        truths = [{n: v for n, v in (line.requested or {}).items() if n in GATE} for line in lines]
+        truths = [{n: v for n, v in (line.requested or {}).items() if n in gate} for line in lines]
         pairs = zip(lines, truths, strict=True)
         values = [float(all(paper.read(line, n) == v for n, v in truth.items())) for line, truth in pairs]
         blind, ceiling = best_joint(truths), _gate_ceiling(paper, lines)
@@ -130,7 +134,8 @@ def _gates(paper: Paper, kind: str) -> list[Measured]:
 def _gate_ceiling(paper: Paper, drawings: list[Line]) -> float | None:
     """Share of the same scenes' reconstructions that carry what the requests name."""
     rebuilt = {line.picture: line for line in paper.of_kind("reconstruction")}
+    gate = paper.world.gate
     known = [(rebuilt[line.picture], line.requested or {}) for line in drawings if line.picture in rebuilt]
     if not known:
         return None
-    return float(np.mean([all(paper.read(line, n) == v for n, v in wanted.items() if n in GATE) for line, wanted in known]))
+    return float(np.mean([all(paper.read(line, n) == v for n, v in wanted.items() if n in gate) for line, wanted in known]))

@@ -25,12 +25,6 @@ SCALES: Mapping[str, Scale] = {
     "battery": Scale(kind="share"),
     "time": Scale(kind="time"),
 }
-LEVELS: Mapping[str, tuple[str, ...]] = {
-    "glance": ("weather", "weather_corner", "battery_corner", "color"),
-    "corners": ("weather_corner", "battery_corner"),
-    "hands": ("hour", "minute"),
-    "fine": ("second", "battery"),
-}
 
 
 def cut(
@@ -59,7 +53,7 @@ def sheet(
     """The exam.json of these items: world, scales, levels, entropies of the attributes asked for."""
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
     names = (*world.attributes, *asked)
-    levels = {**LEVELS, "two_facts": tuple(sorted({str(item.attribute) for item in items if item.tier == "two_facts"}))}
+    levels = {**world.levels, "two_facts": tuple(sorted({str(item.attribute) for item in items if item.tier == "two_facts"}))}
     return Exam(
         world=world.config.to_dict(),
         split=split,
@@ -81,8 +75,10 @@ def _entropies(world: AbstractWorld, split: str, asked: tuple[str, ...], num_sce
     keys = {name: (world.config.digest(), split, num_scenes, name) for name in asked}
     missing = [name for name in asked if keys[name] not in _KNOWN]
     scenes = [world.scene(split, index) for index in range(num_scenes)] if missing else []
+    said = [world.answers(scene) for scene in scenes]
     for name in missing:
-        answers = [world.answer(scene, name) for scene in scenes]
+        # Not every scene of every world can be asked for everything.
+        answers = [one[name] for one in said if name in one]
         _KNOWN[keys[name]] = answer_entropy(answers, SCALES.get(name, Scale()))
     return {name: _KNOWN[keys[name]] for name in asked}
 

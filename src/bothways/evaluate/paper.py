@@ -18,8 +18,6 @@ from bothways.evaluate.answers import Exam, Line
 from bothways.evaluate.metrics import cosine, exact, graded
 from bothways.worlds.world import AbstractWorld
 
-GATE = ("weather", "weather_corner", "battery_corner")
-
 
 @dataclass(frozen=True)
 class Ceiling:
