@@ -39,8 +39,15 @@ def keep_parts(run: RunDir, config: ModelConfig, wording: Wording) -> None:
         for side in SIDES:
             weights = getattr(getattr(config, side), "weights", None)
             if weights and not weights.startswith("asset:"):
-                shutil.copyfile(weights, parts / f"{side}.safetensors")
+                _copy(Path(weights), parts, side)
     write_json(parts / CHECKSUMS, sums)
+
+
+def _copy(weights: Path, parts: Path, side: str) -> None:
+    if weights.is_dir():
+        shutil.copytree(weights, parts / side, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(weights, parts / f"{side}.safetensors")
 
 
 def load(run: RunDir, step: int | None = None, encodings: Encodings | None = None) -> tuple[UnifiedModel, int]:
@@ -70,7 +77,7 @@ def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
 def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
     # One tokenizer for both sides stays one: `learned` looks where `given` does.
     homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
-    kept = {side: parts / f"{home}.safetensors" for side, home in homes.items()}
+    kept = {side: parts / home if (parts / home).is_dir() else parts / f"{home}.safetensors" for side, home in homes.items()}
     found = {side: getattr(config, side).with_weights(path) for side, path in kept.items() if path.exists()}
     return config.with_changes({side: tokenizer.to_dict() for side, tokenizer in found.items()})
 
@@ -79,6 +86,7 @@ def _checksums(config: ModelConfig) -> dict[str, str]:
     """Side -> checksum of its weights file; sides without one, or whose file is missing, are left out."""
     named = {side: getattr(getattr(config, side), "weights", None) for side in SIDES}
     paths = {side: weights_path(weights) for side, weights in named.items() if weights}
+    paths = {side: path / "model.safetensors" if path.is_dir() else path for side, path in paths.items()}
     return {side: checkpoint.checksum(path) for side, path in paths.items() if path.is_file()}
 
 
