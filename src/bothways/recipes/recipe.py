@@ -120,10 +120,12 @@ COMMANDS = {"model": "bothways train", "tokenizer": "bothways train-tokenizer", 
 def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> AnyRecipe:
     """The recipe of that name, or in that YAML file, with dotted `changes`; `kind` refuses recipes of another kind.
 
+    A change of `world.kind` moves a model's recipe to that world: see `on_world`.
+
     Raises: ConfigError when there is none.
     """
     path, changed = path_of(name), unflatten(changes or {})
-    values = read_recipe(path)
+    values = on_world(read_recipe(path), changed.get("world"))
     if {**values, **changed}.get("faithful_to_p1") is True:
         values = with_p1(merge(values, changed))
     values = merge(values, changed)
@@ -134,3 +136,24 @@ def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | No
     if kind and found != kind:
         raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{COMMANDS[found]}`.")
     return KINDS[found].parse(values, where=f"recipe {values['name']}")
+
+
+def on_world(values: dict[str, Any], change: Any) -> dict[str, Any]:
+    """The values of a model's recipe moved to the world whose kind `change` names, e.g. `--set world.kind=shapes`.
+
+    What the file says of its own world (level, dial) is left out, and sources go by the new name: watch/vqa -> shapes/vqa.
+    """
+    own = values.get("world", {}).get("kind", WatchConfig().kind)
+    wanted = change.get("kind", own) if isinstance(change, dict) else own
+    if wanted == own or values.get("kind", "model") != "model":
+        return values
+
+    def renamed(keys: dict[str, Any]) -> dict[str, Any]:
+        return {f"{wanted}/{key.removeprefix(f'{own}/')}" if key.startswith(f"{own}/") else key: keys[key] for key in keys}
+
+    moved = values | {"world": {"kind": wanted}}
+    if "sources" in values.get("data", {}):
+        moved["data"] = values["data"] | {"sources": renamed(values["data"]["sources"])}
+    if "weights" in values.get("train", {}):
+        moved["train"] = values["train"] | {"weights": renamed(values["train"]["weights"])}
+    return moved

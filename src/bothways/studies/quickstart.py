@@ -8,6 +8,7 @@ one seed.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from bothways.study.study import Arm, Comparison, Study
 
@@ -71,8 +72,46 @@ STUDY = Study(
 )
 
 
-def run(out: Path, seeds: int = 1, console=None) -> Path:
+def study(base: str = "vq-vq", world: str | None = None) -> Study:
+    """The quickstart's study over another recipe, or on another world; the world says what is evidence and what is a gate.
+
+    Raises: ConfigError when there is no such recipe or world.
+    """
+    from bothways.recipes.recipe import load_recipe
+
+    recipe = load_recipe(base, {"world.kind": world} if world else None, kind="model")
+    own = recipe.world.kind
+    if (base, own) == (STUDY.base, "watch"):
+        return STUDY
+    of = recipe.world.build()
+    sources = {name: name.partition("/")[2] for name in recipe.data.sources}
+    undrawn = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind == "draw"}
+    unread = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind in ("vqa", "caption")}
+    comparisons = [
+        one.to_dict() | {"primary": f"{one.name}/{of.primary[one.name]}/skill"}
+        | ({} if own == "watch" else {"seed_sd": None, "seed_sd_source": ""})
+        for one in STUDY.comparisons
+    ]  # fmt: skip
+    command = f"bothways quickstart --recipe {base}" + (f" --world {world}" if world else "")
+    changes: dict[str, Any] = {
+        "base": base,
+        "base_world": world,
+        "gates": list(of.gates),
+        "comparisons": comparisons,
+        "arms": [
+            arm.to_dict() | {"changes": {"understanding": undrawn, "drawing": unread}.get(arm.name, {})} for arm in STUDY.arms
+        ],
+        "reproduce": command,
+        "expectation": f"None was written for `{recipe.name}` on the world {own}; one seed cannot decide.",
+        "controls": [*STUDY.controls[:2], "No setting was tuned for this recipe's arms."],
+    }
+    if own != "watch":
+        changes["question"] = STUDY.question.replace("smart-watch faces", f"pictures of the world {own}")
+    return Study.parse(STUDY.to_dict() | changes)
+
+
+def run(out: Path, seeds: int = 1, console=None, recipe: str = "vq-vq", world: str | None = None) -> Path:
     """Runs the study with seeds 0 .. seeds-1; returns the path of report.html."""
     from bothways.study.run import run as run_study
 
-    return run_study(STUDY.with_changes({"seeds": list(range(seeds))}), out, console)
+    return run_study(study(recipe, world).with_changes({"seeds": list(range(seeds))}), out, console)

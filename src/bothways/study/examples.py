@@ -121,9 +121,13 @@ def _drawn(found: Gathered, arm: str, line: Line, request: Line, title: str, col
     read = readings_of(folder, [line], world)[line.id]
     told = []
     for attribute, wanted in (request.requested or {}).items():
+        if isinstance(wanted, list):
+            continue  # a set of objects: the world's marks follow
         value = read.get(attribute)
         state = "unreadable" if value is None else ("right" if exact(value, wanted, exam.scale(attribute)) else "wrong")
         told.append((attribute.replace("_", " "), "?" if value is None else str(value), state))
+    for mark, score in world.marks(request.requested or {}, read).items():
+        told.append((mark.replace("_", " "), f"{score:.0%}", "right" if score == 1.0 else "wrong"))
     return Drawn(title, colour, _file(folder / (line.image or "")), tuple(told))
 
 

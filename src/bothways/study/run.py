@@ -36,7 +36,8 @@ def run(study: Study, out: Path, console: Console | None = None, workers: int | 
 
     `workers`: runs at once; default: as many as there are cores for the threads of one. Raises: BothwaysError of all kinds.
     """
-    planned = plan(study, load_recipe(study.base, kind="model"))
+    moved = {"world.kind": study.base_world} if study.base_world else None
+    planned = plan(study, load_recipe(study.base, moved, kind="model"))
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     shared = prepare(planned, out / "cache", console)

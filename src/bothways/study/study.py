@@ -43,6 +43,7 @@ class Study(Config):
     claim: str  # what would be true if the answer were yes
     expectation: str  # what the authors expect, written before the run
     base: str  # recipe
+    base_world: str | None = None  # kind of world that the recipe is moved to; None: its own
     base_changes: dict[str, Any] = Field({})  # dotted keys -> values, the same for all arms
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]

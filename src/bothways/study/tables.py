@@ -198,8 +198,11 @@ def label(name: str) -> str:
         "two_facts": "two facts: mean",
         "gate": "all asked of weather, corners",
         "gate_full": "weather and both corners",
+        "drawn": "shapes drawn: kind and color",
+        "placed": "shapes placed: kind, color, place",
+        "complete": "shapes right in all that was asked",
     }
-    levels = {"glance": "glance: mean", "corners": "corners: mean", "fine": "fine: mean"}
+    levels = {name: f"{name}: mean" for name in ("glance", "corners", "fine", "object", "counts", "relations")}
     return (words | levels).get(name, name.replace("_", " "))
 
 
