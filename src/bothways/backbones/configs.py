@@ -13,6 +13,7 @@ from bothways.core.errors import ConfigError, unknown
 
 if TYPE_CHECKING:
     from bothways.backbones.backbone import AbstractBackbone
+    from bothways.backbones.lora import Adapter
 
 # One dial: name -> (width, layers, heads). The rest follows from these.
 SIZES = {
@@ -24,14 +25,35 @@ SIZES = {
 }
 
 
+class LoraConfig(Config):
+    """Low-rank adapters: the backbone's own weights stay, and a product of two narrow matrices beside each is trained.
+
+    Source: Hu et al. 2021 (arXiv:2106.09685); the defaults are P1's.
+    """
+
+    rank: int = Field(128, gt=0)  # width of the narrow side
+    alpha: float = Field(256.0, gt=0)  # the product counts alpha / rank
+    dropout: float = Field(0.05, ge=0, lt=1)  # of what goes into the product, drawn by (train.seed, step)
+    targets: tuple[str, ...] = ("linear",)  # ends of layer names, e.g. q_proj; linear: every linear layer but lm_head
+
+
 class BackboneConfig(Config):
     """Base of the configs of backbones; `kind` is a name from the catalogue."""
 
     kind: str
+    lora: LoraConfig | None = None  # null: the backbone's own weights are trained, unless model.frozen names them
 
     @abstractmethod
     def build(self, vocab_size: int) -> AbstractBackbone:
-        """The backbone for a text vocabulary of `vocab_size`. Raises: ConfigError."""
+        """The backbone for a text vocabulary of `vocab_size`, without adapters. Raises: ConfigError."""
+
+    def adapt(self, backbone: AbstractBackbone, seed: int) -> Adapter | None:
+        """Puts the adapters of `lora` on a backbone that has its weights. Raises: ConfigError when no layer fits."""
+        if self.lora is None:
+            return None
+        from bothways.backbones.lora import Adapter
+
+        return Adapter(backbone, self.lora, seed)
 
 
 AnyBackboneConfig = part(BackboneConfig, BACKBONES)

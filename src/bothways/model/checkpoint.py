@@ -4,6 +4,9 @@ checkpoints/step-000400/model.safetensors      state_dict of the module, buffers
                         optimizer.safetensors  `<parameter name>.exp_avg` and so on
                         state.json             step, samples, seconds, aliases, checksums
 
+A module may offer `rebuilt()`, the weights that its config alone gives back (what stands under a LoRA) with a checksum each: a
+checkpoint leaves them out and keeps the checksums in state.json.
+
 The trainer writes them (`train.checkpoint`).
 """
 
@@ -44,16 +47,26 @@ class Checkpoint:
     path: Path
     progress: Progress
     aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def weights(self) -> dict[str, Tensor]:
-        """The module's complete state_dict, on the CPU; tied names share one tensor."""
+        """The module's state_dict but for what was `left_out`, on the CPU; tied names share one tensor."""
         tensors = self._tensors(MODEL)
         return tensors | {name: tensors[twin] for name, twin in self.aliases.items()}
 
     def load_into(self, module: nn.Module) -> None:
         """Copies the weights and buffers in place. Raises: RunError when names or shapes do not fit."""
+        weights, own = self.weights(), module.state_dict()
+        rebuilt = module.rebuilt() if self.left_out else {}
+        for name, expected in self.left_out.items():
+            if rebuilt.get(name) != expected:
+                raise RunError(
+                    f"{self.path} holds adapters of weights that are not those of the model built here (first `{name}`): a "
+                    "pretrained file changed, or another version of torch drew them; use what it was trained with."
+                )
+            weights[name] = own[name]
         try:
-            module.load_state_dict(self.weights())
+            module.load_state_dict(weights)
         except RuntimeError as error:
             first = " ".join(str(error).split())[:300]
             raise RunError(f"{self.path} does not fit the model that the config describes ({first}).") from None
@@ -122,7 +135,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
         for name, expected in state["checksums"].items():
             if checksum(path / name) != expected:
                 raise RunError(f"The checkpoint {path} is damaged: {name} does not match its checksum.")
-        return Checkpoint(path, Progress(**state["progress"]), state["aliases"])
+        return Checkpoint(path, Progress(**state["progress"]), state["aliases"], state.get("left_out", {}))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(f"The checkpoint {path} is damaged ({type(error).__name__}: {error}).") from None
 

@@ -58,6 +58,7 @@ class UnifiedModel(nn.Module):
         self.nothing_image = nn.Parameter(torch.empty(width))
         self.head = config.head.build(self.learned.spec, width)
         initialise(self, config.seed)
+        self._adapter = config.backbone.adapt(self.backbone, config.seed)
         freeze(self, config.frozen)
 
     @property
@@ -72,6 +73,10 @@ class UnifiedModel(nn.Module):
     @property
     def learned(self) -> AbstractTokenizer:
         return self.encodings.learned.tokenizer
+
+    def rebuilt(self) -> dict[str, str]:
+        """The weights that config and seed alone give back, which a checkpoint leaves out: name -> checksum."""
+        return {f"backbone.{name}": found for name, found in self._adapter.rebuilt().items()} if self._adapter else {}
 
     def attach(self, batch: Batch) -> Batch:
         """The batch with the tokens of its pictures."""

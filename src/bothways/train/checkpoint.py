@@ -13,7 +13,17 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from bothways.core.disk import TEMPORARY, sync, write_json, writing
-from bothways.model.checkpoint import FORMAT, MODEL, OPTIMIZER, STATE, Progress, checkpoints_in, checksum, name_of, step_of
+from bothways.model.checkpoint import (
+    FORMAT,
+    MODEL,
+    OPTIMIZER,
+    STATE,
+    Progress,
+    checkpoints_in,
+    checksum,
+    name_of,
+    step_of,
+)
 
 CORRUPT = ".corrupt-"  # a damaged checkpoint is renamed so; it is neither read nor deleted
 
@@ -59,12 +69,16 @@ def prune(folder: Path, milestones: Collection[int], keep: int = 2) -> None:
 
 
 def _fill(folder: Path, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
-    tensors, aliases = _without_twins(module.state_dict())
+    weights = module.state_dict()
+    left_out = module.rebuilt() if hasattr(module, "rebuilt") else {}
+    tensors, aliases = _without_twins({name: tensor for name, tensor in weights.items() if name not in left_out})
     _write_tensors(folder / MODEL, tensors)
     if optimizer is not None:
         _write_tensors(folder / OPTIMIZER, _flattened(module, optimizer))
     checksums = {path.name: checksum(path) for path in sorted(folder.glob("*.safetensors"))}
     state = {"format": FORMAT, "progress": asdict(progress), "aliases": aliases, "checksums": checksums}
+    if left_out:
+        state["left_out"] = left_out
     write_json(folder / STATE, state)
 
 
