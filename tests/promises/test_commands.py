@@ -18,8 +18,13 @@ ROOT = Path(__file__).parent.parent.parent
 
 # Names that people's scripts rely on. Adding one is a line here; removing one needs a reason in the commit.
 PROMISED = {
-    "quickstart": {"--out", "--seeds"},
+    "quickstart": {"--out", "--seeds", "--recipe", "--world"},
     "recipes": set(),
+    "studies": set(),
+    "study": {"--out", "--seeds", "--set"},
+    "distance": {"--num", "--set"},
+    "swap": {"--part", "--out"},
+    "probe": {"--what", "--step", "--num"},
     "inspect": {"--num", "--source", "--set"},
     "train": {"--out", "--resume", "--set"},
     "train-tokenizer": {"--out", "--resume", "--set"},
@@ -29,7 +34,7 @@ PROMISED = {
     "caption": {"--image", "--step"},
     "draw": {"--prompt", "--out", "--seed", "--guidance", "--temperature", "--top-k", "--step"},
     "make-data": {"--out", "--images", "--size", "--seed", "--level", "--recipe"},
-    "read": {"--level", "--recipe"},
+    "read": {"--world", "--level", "--recipe"},
     "bench train": {"--steps", "--threads", "--json"},
     "bench draw": {"--rounds", "--batch-size", "--size", "--threads", "--json"},
 }

@@ -95,6 +95,11 @@ class Student:
         return np.stack([picture.pixels(size_px) for picture in pictures])
 
 
+@pytest.fixture(autouse=True)
+def _few_scenes_for_entropies(monkeypatch):
+    monkeypatch.setattr("bothways.evaluate.exam.NUM_ENTROPY_SCENES", 100)
+
+
 def marked(tmp_path, knows: bool):
     world = ShapesConfig().build()
     items = exam(world, "test", 12)
