@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli import ask, bench, data, evaluate, inspect, quickstart, recipes, train
+from bothways.cli import ask, bench, data, distance, evaluate, inspect, probe, quickstart, recipes, studies, swap, train
 from bothways.cli.terminal import complain, say
 from bothways.core.errors import BothwaysError
 
@@ -27,7 +27,9 @@ app = typer.Typer(
 _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
-    "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark},
+    "Ask": {"studies": studies.studies, "study": studies.study},
+    "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
+    "Combine": {"swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw},
     "Data": {"make-data": data.make_data, "read": data.read},
 }

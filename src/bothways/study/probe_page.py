@@ -1,0 +1,119 @@
+"""`write_probes`: a run's probes.json as one self-contained probes.html."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bothways.core.disk import read_json, write_atomic
+from bothways.study.probe_plots import Line, lines, scatter
+from bothways.study.report import TEMPLATES
+
+POOLED = {"places": "all places side by side", "mean": "mean over places"}
+SIDES = {"given": "as a given picture", "learned": "as a learned picture, its request dropped"}
+
+
+def write_probes(run: Path) -> Path:
+    """Writes RUN/probes.html from RUN/probes.json and returns its path. Raises: RunError when the disk refuses."""
+    import jinja2
+
+    found = read_json(run / "probes.json")
+    pages = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=jinja2.select_autoescape(["html"]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    text = pages.get_template("probes.html").render(
+        run=run.name,
+        found=found,
+        linear=_linear(found.get("linear", [])),
+        cka=_cka(found.get("cka", [])),
+        gradients=found.get("gradients", []),
+        pulls=_pulls(found.get("gradients", [])),
+        maps=_maps(found.get("maps")),
+    )
+    write_atomic(run / "probes.html", text)
+    return run / "probes.html"
+
+
+def _linear(rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """(title, plots by attribute) for each side and pooling."""
+    groups = []
+    for side, told in SIDES.items():
+        for pooling, how in POOLED.items():
+            some = [row for row in rows if (row["side"], row["pooling"]) == (side, pooling)]
+            plots = [_attribute(name, some) for name in dict.fromkeys(row["attribute"] for row in some)]
+            if plots:
+                groups.append((f"{told[0].upper()}{told[1:]}: {how}", plots))
+    return groups
+
+
+def _attribute(name: str, rows: list[dict[str, Any]]) -> str:
+    own = [row for row in rows if row["attribute"] == name]
+    drawn = [
+        Line("chance (best constant answer)", "chance", [row["chance"] for row in own]),
+        Line("shuffled labels", "arm1", [row["shuffled"] for row in own]),
+        Line("untrained", "arm2", [row["untrained"] for row in own]),
+        Line("trained", "arm0", [row["value"] for row in own]),
+    ]
+    title = f"{name.replace('_', ' ')} ({own[0]['unit']}, n {own[0]['n']})"
+    return lines(title, _short([row["stage"] for row in own]), drawn, (0.0, 1.0))
+
+
+def _cka(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    drawn = [
+        Line("other pictures", "arm1", [row["shuffled"] for row in rows]),
+        Line("untrained", "arm2", [row["untrained"] for row in rows]),
+        Line("trained", "arm0", [row["value"] for row in rows]),
+    ]
+    return lines(f"CKA, read against drawn (n {rows[0]['n']})", _short([row["stage"] for row in rows]), drawn, (-0.25, 1.0))
+
+
+def _pulls(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    drawn = [
+        Line("between batches, reading", "arm1", [row["within_reading"] for row in rows]),
+        Line("between batches, drawing", "arm2", [row["within_drawing"] for row in rows]),
+        Line("between the two losses", "arm0", [row["between"] for row in rows]),
+    ]
+    names = [_SHORT.get(row["part"], row["part"]) for row in rows]
+    return lines("cosine of gradients", names, drawn, (-0.5, 1.0))
+
+
+def _maps(maps: dict[str, Any] | None) -> list[tuple[str, list[str]]]:
+    """(title, plots) for each attribute: every stage and side, t-SNE beside PCA."""
+    if not maps:
+        return []
+    found = []
+    for name, labels in maps["labels"].items():
+        if len(set(map(str, labels))) > 1:
+            plots = [
+                scatter(
+                    f"{row['how']}, {row['stage']}, {row['side']}",
+                    row["points"],
+                    labels,
+                    " + ".join(f"{share:.0%}" for share in row["shares"]) + (" of variance" if row["shares"] else ""),
+                )
+                for row in maps["points"]
+            ]
+            found.append((name.replace("_", " "), plots))
+    return found
+
+
+_SHORT = {
+    "given_projector": "given p.",
+    "learned_projector": "learned p.",
+    "backbone, rest": "rest",
+    "next_place": "next",
+    "nothing_text": "∅ text",
+    "nothing_image": "∅ image",
+}
+
+
+def _short(stages: list[str]) -> list[str]:
+    return [{"projector": "proj."}.get(stage, stage) for stage in stages]
