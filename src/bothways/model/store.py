@@ -2,7 +2,8 @@
 
 config.yaml              `model` describes the parts
 parts/wording/           the text tokenizer
-parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent)
+parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent); parts/given where
+                         it is a pretrained folder; parts/given-painter.safetensors its painter; `learned` likewise
 parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
 checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """
@@ -37,17 +38,26 @@ def keep_parts(run: RunDir, config: ModelConfig, wording: Wording) -> None:
         (parts / "wording").mkdir(parents=True, exist_ok=True)
         wording.save(parts / "wording")
         for side in SIDES:
-            weights = getattr(getattr(config, side), "weights", None)
-            if weights and not weights.startswith("asset:"):
-                _copy(Path(weights), parts, side)
+            for field, name in getattr(config, side).files.items():
+                if not name.startswith("asset:"):
+                    _copy(Path(name), parts / _home(side, field))
     write_json(parts / CHECKSUMS, sums)
 
 
-def _copy(weights: Path, parts: Path, side: str) -> None:
-    if weights.is_dir():
-        shutil.copytree(weights, parts / side, dirs_exist_ok=True)
+def _home(side: str, field: str) -> str:
+    """What a tokenizer's file is called among the parts, without ending: `given`, `given-painter`."""
+    return side if field == "weights" else f"{side}-{field}"
+
+
+def _copy(source: Path, home: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, home, dirs_exist_ok=True)
     else:
-        shutil.copyfile(weights, parts / f"{side}.safetensors")
+        shutil.copyfile(source, home.with_suffix(".safetensors"))
+
+
+def _kept(home: Path) -> Path:
+    return home if home.is_dir() else home.with_suffix(".safetensors")
 
 
 def load(run: RunDir, step: int | None = None, encodings: Encodings | None = None) -> tuple[UnifiedModel, int]:
@@ -77,23 +87,26 @@ def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
 def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
     # One tokenizer for both sides stays one: `learned` looks where `given` does.
     homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
-    kept = {side: parts / home if (parts / home).is_dir() else parts / f"{home}.safetensors" for side, home in homes.items()}
-    found = {side: getattr(config, side).with_weights(path) for side, path in kept.items() if path.exists()}
-    return config.with_changes({side: tokenizer.to_dict() for side, tokenizer in found.items()})
+    changes = {}
+    for side, home in homes.items():
+        tokenizer = getattr(config, side)
+        kept = {field: _kept(parts / _home(home, field)) for field in tokenizer.files}
+        changes[side] = tokenizer.with_files({field: path for field, path in kept.items() if path.exists()}).to_dict()
+    return config.with_changes(changes)
 
 
 def _checksums(config: ModelConfig) -> dict[str, str]:
-    """Side -> checksum of its weights file; sides without one, or whose file is missing, are left out."""
-    named = {side: getattr(getattr(config, side), "weights", None) for side in SIDES}
-    paths = {side: weights_path(weights) for side, weights in named.items() if weights}
+    """`given`, `given-painter` and so on -> checksum of its file; what names none, or one that is missing, is left out."""
+    named = {_home(side, field): name for side in SIDES for field, name in getattr(config, side).files.items()}
+    paths = {side: weights_path(name) for side, name in named.items()}
     paths = {side: path / "model.safetensors" if path.is_dir() else path for side, path in paths.items()}
     return {side: checkpoint.checksum(path) for side, path in paths.items() if path.is_file()}
 
 
 def _check_weights(parts: Path, found: dict[str, str]) -> None:
     began = read_json(parts / CHECKSUMS) if (parts / CHECKSUMS).exists() else {}
-    for side in SIDES:
-        if side in found and began.get(side, found[side]) != found[side]:
+    for side, checksum in found.items():
+        if began.get(side, checksum) != checksum:
             raise RunError(
                 f"The weights of the `{side}` tokenizer are not those that the run {parts.parent} was trained with, so tokens "
                 "would mean something else; put the old weights back, or train again."

@@ -1,6 +1,6 @@
-"""Each picture is rendered and encoded once: tokens by picture key, in memory and, for discrete tokens, on disk.
+"""Each picture is rendered and encoded once: tokens by picture key, in memory and on disk.
 
-The arms of a study share one cache. Continuous tokens of `patches` are larger than the pixels, so they are encoded anew.
+The arms of a study share one cache. Tokens that are no smaller than the pixels (`patches`) are encoded anew.
 """
 
 from __future__ import annotations
@@ -28,9 +28,13 @@ class EncodingCache:
     """Tokens of pictures under one frozen tokenizer; `seconds` adds up where the time went (render, encode)."""
 
     def __init__(self, tokenizer: AbstractTokenizer, folder: Path | None = None):
-        """`folder`: where discrete tokens are kept between processes; None keeps them in memory alone."""
+        """`folder`: where tokens are kept between processes; None keeps them in memory alone."""
         self.tokenizer = tokenizer
-        self.keeps = isinstance(tokenizer.spec.tokens, Discrete)
+        discrete = isinstance(tokenizer.spec.tokens, Discrete)
+        self.keeps = discrete or _smaller_than_pixels(tokenizer)
+        # Half precision keeps three digits of a standardised channel, and every reader of this cache gets the same ones.
+        self._kept_as = np.int32 if discrete else np.float16 if self.keeps else np.float32
+        self._read_as = torch.long if discrete else torch.float32
         self.seconds = {"render": 0.0, "encode": 0.0}
         self._known: dict[str, np.ndarray] = {}
         name = f"{tokenizer.spec.kind}-{identity(tokenizer.encoder)}"
@@ -52,7 +56,7 @@ class EncodingCache:
         if self.keeps:
             self._known.update(new)
             new = self._known
-        return torch.from_numpy(np.stack([new[p.key] for p in pictures])).to(torch.long if self.keeps else torch.float32)
+        return torch.from_numpy(np.stack([new[p.key] for p in pictures])).to(self._read_as)
 
     def fill(self, pictures: Iterable[AbstractPicture]) -> None:
         """Encode all pictures that are not known yet, and keep them on disk. Takes them as they come, a batch at a time."""
@@ -77,7 +81,7 @@ class EncodingCache:
             tokens = self.tokenizer.encode(to_unit(pixels)).numpy()
             self.seconds["render"] += rendered - began
             self.seconds["encode"] += time.perf_counter() - rendered
-            found.update(zip([p.key for p in some], tokens.astype(np.int32) if self.keeps else tokens, strict=True))
+            found.update(zip([p.key for p in some], tokens.astype(self._kept_as), strict=True))
         return found
 
     def _save(self, keys: list[str]) -> None:
@@ -92,6 +96,11 @@ def _batches(pictures: Iterable[AbstractPicture]) -> Iterator[list[AbstractPictu
     pictures = iter(pictures)
     while some := list(islice(pictures, BATCH)):
         yield some
+
+
+def _smaller_than_pixels(tokenizer: AbstractTokenizer) -> bool:
+    spec = tokenizer.spec
+    return spec.num_tokens * spec.dim < 3 * spec.size_px ** len(spec.grid)
 
 
 def identity(tokenizer: AbstractTokenizer) -> str:

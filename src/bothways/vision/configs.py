@@ -38,9 +38,14 @@ class TokenizerConfig(Config):
         """The config whose tokens these are: its own, or that of the tokenizer which a wrapper leaves in charge of them."""
         return self
 
-    def with_weights(self, path: Path) -> TokenizerConfig:
-        """The same tokenizer with its weights taken from another file."""
-        return self.with_changes({"weights": str(path)})
+    @property
+    def files(self) -> dict[str, str]:
+        """Field -> what it names: `asset:NAME`, a file, or a folder; fields that name none are left out."""
+        return {field: name for field in ("weights", "painter") if (name := getattr(self, field, None))}
+
+    def with_files(self, paths: dict[str, Path]) -> TokenizerConfig:
+        """The same tokenizer, these fields naming other files."""
+        return self.with_changes({field: str(path) for field, path in paths.items()})
 
     @abstractmethod
     def build(self) -> AbstractTokenizer:

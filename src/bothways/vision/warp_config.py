@@ -56,8 +56,12 @@ class WarpedConfig(TokenizerConfig):
     def encodes_as(self) -> TokenizerConfig:
         return self.of.encodes_as
 
-    def with_weights(self, path: Path) -> WarpedConfig:
-        return self.with_changes({"of": self.of.with_weights(path).to_dict()})
+    @property
+    def files(self) -> dict[str, str]:
+        return self.of.files
+
+    def with_files(self, paths: dict[str, Path]) -> WarpedConfig:
+        return self.with_changes({"of": self.of.with_files(paths).to_dict()})
 
     def build(self) -> AbstractTokenizer:
         from bothways.vision.warp import WarpedTokenizer
