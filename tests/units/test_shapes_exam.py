@@ -18,7 +18,9 @@ from bothways.evaluate.harness import answer
 from bothways.evaluate.mark import mark
 from bothways.recipes.recipe import load_recipe
 from bothways.studies.quickstart import STUDY, study
+from bothways.study.ledger import Ledger
 from bothways.study.plan import plan
+from bothways.study.report import write_report
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.shapes.match import claims, marks
 
@@ -154,3 +156,15 @@ def test_a_text_tokenizer_hears_of_both_worlds():
     assert kinds == {"watch", "shapes"}
     texts = list(corpus(ShapesConfig().build(), 200))
     assert len(texts) == 200 and any("star" in text for text in texts)
+
+
+def test_a_study_on_shapes_gives_a_report(tmp_path):
+    moved = study(world="shapes").with_changes({"seeds": [0]})
+    arms = {}
+    for arm in moved.arms:
+        folder = tmp_path / f"{arm.name}-0"
+        marked(folder, knows=arm.name == "unified")
+        arms[arm.name] = [folder]
+    page = write_report(moved, arms, tmp_path, Ledger(shared={}, arms={}, machine="paper")).read_text()
+    assert "shapes placed: kind, color, place" in page and "object: mean" in page
+    assert "weather" not in page.lower() and "smart-watch" not in page
