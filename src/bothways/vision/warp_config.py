@@ -49,10 +49,6 @@ class WarpedConfig(TokenizerConfig):
         return self.of.spec
 
     @property
-    def weights(self) -> str | None:
-        return getattr(self.of, "weights", None)
-
-    @property
     def encodes_as(self) -> TokenizerConfig:
         return self.of.encodes_as
 
