@@ -29,10 +29,11 @@ def evaluate(
     temperature: TemperatureOption = None,
 ) -> None:
     """Measure both skills of a run on held-out scenes, against chance and ceiling."""
+    from bothways.cli.own_scores import show_held_out
     from bothways.core.rundir import RunDir
 
     RunDir.open(run)  # said before torch is loaded
-    from bothways.recipes.examine import evaluate_run
+    from bothways.recipes import own
 
     asked = {
         "num_pictures": num_pictures,
@@ -41,8 +42,11 @@ def evaluate(
         "temperature": temperature,
     }
     changes = {key: value for key, value in asked.items() if value is not None}
-    name = evaluate_run(run, step=step, split=split.value, changes=changes, console=progress())
-    _show(Path(run), name)
+    name, sheets = own.evaluate(run, step=step, split=split.value, changes=changes, console=progress())
+    if name is not None:
+        _show(Path(run), name)
+    for source, sheet in sheets.items():
+        show_held_out(sheet, source, own.folder_of(Path(run), source), page())
 
 
 def mark(run: RunArgument) -> None:

@@ -1,25 +1,32 @@
-"""Fresh pictures of several worlds' training splits for modules that learn from one picture at a time."""
+"""Pictures of several worlds' and folders' training splits for modules that learn from one picture at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from bothways.core.randomness import rng
-from bothways.worlds.world import AbstractWorld, ScenePicture
+from bothways.core.sample import AbstractPicture
+from bothways.worlds.world import Split
+
+
+class Pictures(Protocol):
+    """A world, or a folder of picture files."""
+
+    def picture(self, split: Split, index: int) -> AbstractPicture: ...
 
 
 class PictureStream:
-    """`batches(step)` for the trainer: no picture is shown twice, and which ones a step shows depends on the step alone."""
+    """`batches(step)` for the trainer: worlds show no picture twice; which ones a step shows depends on the step alone."""
 
     def __init__(
         self,
-        worlds: dict[str, AbstractWorld],
+        worlds: dict[str, Pictures],
         shares: dict[str, float],
         samples_per_step: int,
-        batch: Callable[[list[ScenePicture], np.random.Generator], Any],
+        batch: Callable[[list[AbstractPicture], np.random.Generator], Any],
         seed: int = 0,
     ):
         """`shares` add up to 1. `batch` turns pictures, and the step's own draws, into what the module trains on."""
@@ -30,7 +37,7 @@ class PictureStream:
     def batches(self, step: int) -> list[Any]:
         return [self.batch(self.pictures(step), rng(self.seed, "draws", step))]
 
-    def pictures(self, step: int) -> list[ScenePicture]:
+    def pictures(self, step: int) -> list[AbstractPicture]:
         """What step `step` shows."""
         chosen = rng(self.seed, "pictures", step).choice(len(self.names), self.samples_per_step, p=self.shares)
         first = step * self.samples_per_step

@@ -35,7 +35,7 @@ class FilePicture(AbstractPicture):
         return f"{self.path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{self.fit}"
 
     def pixels(self, size_px: int) -> np.ndarray:
-        return ArrayPicture(_fitted(open_picture(self.path), self.fit), str(self.path)).pixels(size_px)
+        return ArrayPicture(fitted(open_picture(self.path), self.fit), str(self.path)).pixels(size_px)
 
 
 def open_picture(path: Path) -> np.ndarray:
@@ -128,7 +128,7 @@ def _check_size(image: Any, name: str) -> None:
         )
 
 
-def _fitted(array: np.ndarray, fit: Fit) -> np.ndarray:
+def fitted(array: np.ndarray, fit: Fit) -> np.ndarray:
     """The picture as `fit` has it: square but for `stretch`, which leaves it to the scaling."""
     height, width = array.shape[:2]
     if fit == "stretch" or height == width:

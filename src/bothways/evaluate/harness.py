@@ -99,7 +99,7 @@ def _images(
             pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
     with clock("draw"):
         full = [item for item in drawings if item.kind == "drawing"]
-        pictures |= _rebuilt(full, rebuild or _rebuild_with(model.learned), size_px, batch_size)
+        pictures |= _rebuilt(full, rebuild or rebuild_with(model.learned), size_px, batch_size)
     paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
     for name, pixels in pictures.items():
         write_png(out_dir / paths[name], pixels)
@@ -179,7 +179,8 @@ def _default_how() -> Any:
     return How()
 
 
-def _rebuild_with(tokenizer: Any) -> Rebuild:
+def rebuild_with(tokenizer: Any) -> Rebuild:
+    """What a tokenizer makes of pictures that it encodes and decodes."""
     import torch
 
     from bothways.vision.tokenizer import to_uint8, to_unit

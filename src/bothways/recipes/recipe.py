@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from bothways.core.config import Config, merge, part, unflatten
 from bothways.core.errors import ConfigError
 from bothways.data.configs import MixtureConfig
+from bothways.data.folder import FolderConfig
 from bothways.model.config import ModelConfig
 from bothways.recipes.faithful import P1, with_p1
 from bothways.recipes.read import path_of, read_recipe
@@ -73,7 +74,8 @@ class TokenizerRecipe(Config):
     name: str = "unnamed"
     about: str = ""  # one line for `bothways recipes`
     worlds: dict[str, AnyWorldConfig] = {"all": WatchConfig()}  # pictures come from the train split of these
-    shares: dict[str, float] = {"all": 1.0}  # share of each world in every step
+    folders: dict[str, FolderConfig] = {}  # and from one's own picture files
+    shares: dict[str, float] = {"all": 1.0}  # share of each world and folder in every step
     tokenizer: AnyTokenizerConfig = VQConfig()
     training: AnyObjectiveConfig = VQTrainingConfig()
     samples_per_step: int = Field(16, gt=0)  # pictures in a step, all of them fresh
@@ -87,10 +89,16 @@ class TokenizerRecipe(Config):
                 f"The objective `{self.training.kind}` trains {' and '.join(self.training.trains)} tokenizers and the recipe's "
                 f"is `{self.tokenizer.kind}`; change training.kind or tokenizer.kind."
             )
-        if set(self.shares) != set(self.worlds) or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+        if self.folders and self.training.needs_texts:
             raise ConfigError(
-                f"Found the shares {self.shares} of the worlds {', '.join(self.worlds) or 'none'}; give each world its share, "
-                "adding up to 1."
+                f"The objective `{self.training.kind}` needs texts and `{next(iter(self.folders))}` is a folder of pictures "
+                "alone; leave `folders` out or change training.kind."
+            )
+        names = [*self.worlds, *self.folders]
+        if sorted(self.shares) != sorted(names) or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-6:
+            raise ConfigError(
+                f"Found the shares {self.shares} of {', '.join(names) or 'no world'}; give each world and folder its share, "
+                "adding up to 1, under names that occur once (`worlds: {}` where there is none)."
             )
         return self
 

@@ -13,6 +13,7 @@ from bothways.data.pictures import PictureStream
 from bothways.data.worlds import corpus
 from bothways.layout import bpe
 from bothways.recipes.cards import reconstruction, score
+from bothways.recipes.folder_cards import rebuilt
 from bothways.recipes.recipe import TextTokenizerRecipe, TokenizerRecipe
 from bothways.train.trainer import Fitted, Trainer
 from bothways.vision.objective import AbstractObjective
@@ -27,15 +28,16 @@ def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, co
     An objective that makes a painter leaves `painter.safetensors` and `painter.json` instead.
     """
     tokenizer = recipe.tokenizer.build()  # refuse what does not fit before anything is written
-    run = RunDir.create(out, recipe.to_dict(), resume=resume)
     worlds = {name: config.build() for name, config in recipe.worlds.items()}
+    folders = {name: config.build() for name, config in recipe.folders.items()}
+    run = RunDir.create(out, recipe.to_dict(), resume=resume)
     objective = recipe.training.build(tokenizer)
-    stream = PictureStream(worlds, recipe.shares, recipe.samples_per_step, objective.batch, recipe.train.seed)
+    stream = PictureStream(worlds | folders, recipe.shares, recipe.samples_per_step, objective.batch, recipe.train.seed)
     fitted = Trainer(objective, stream, recipe.train, run, console=console, title=recipe.training.makes).fit()
     tokenizer.requires_grad_(False).eval()
     seen = range(max(1, NUM_MEASURED // recipe.samples_per_step))
     objective.finish([picture for step in seen for picture in stream.pictures(step)])
-    publish(recipe, objective, worlds, out, fitted)
+    publish(recipe, objective, worlds, out, fitted, folders)
     run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
     return fitted
 
@@ -51,11 +53,14 @@ def train_text_tokenizer(recipe: TextTokenizerRecipe, out: Path, resume: bool = 
     return out / "tokenizer.json"
 
 
-def publish(recipe: TokenizerRecipe, objective: AbstractObjective, worlds: dict, out: Path, fitted: Fitted) -> None:
+def publish(
+    recipe: TokenizerRecipe, objective: AbstractObjective, worlds: dict, out: Path, fitted: Fitted, folders: dict | None = None
+) -> None:
     """Writes the weights in fp16 and, scored on what those weights do, the card beside them."""
     made = recipe.training.makes
     tokenizer = objective.publish(out / f"{made}.safetensors")
     scores = {name: SCORES[made](tokenizer, world, recipe.num_held_out) for name, world in worlds.items()}
+    scores |= {name: rebuilt(tokenizer, folder, recipe.num_held_out, out / name) for name, folder in (folders or {}).items()}
     card = {
         "recipe": json.loads(recipe.model_dump_json()),
         "trained": {"steps": fitted.steps, "pictures": fitted.samples, "seconds": round(fitted.seconds)},

@@ -28,12 +28,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from bothways.core.randomness import seed_of
+from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
 from bothways.vision.pool import Pool
 from bothways.vision.semantic import SemanticTokenizer
 from bothways.vision.training_configs import DistillConfig
-from bothways.worlds.world import ScenePicture
 
 TERMS = ("masked", "pixels", "same", "spread")
 
@@ -81,7 +81,7 @@ class DistillTraining(AbstractObjective):
         self.register_buffer("scale", torch.ones(width))
         self._step = 0
 
-    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> ViewBatch:
+    def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> ViewBatch:
         whole, config = pixels_of(pictures, self.tokenizer.spec.size_px), self.config
         num, places = len(whole), self.tokenizer.spec.num_tokens
         rank = draws.random((num, places), dtype=np.float32).argsort(1).argsort(1)
@@ -121,7 +121,7 @@ class DistillTraining(AbstractObjective):
         for teacher, student in ((self.tokenizer.network, self.student), (self.teacher_pool, self.pool)):
             torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - decay)
 
-    def finish(self, pictures: list[ScenePicture]) -> None:
+    def finish(self, pictures: list[AbstractPicture]) -> None:
         size = self.tokenizer.spec.size_px
         self.tokenizer.measure(pixels_of(pictures[i : i + 64], size) for i in range(0, len(pictures), 64))
 

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.tokenizer import AbstractTokenizer, to_unit
-from bothways.worlds.world import ScenePicture
 
 
 @runtime_checkable
@@ -37,14 +37,14 @@ class AbstractObjective(nn.Module, ABC):
     tokenizer: AbstractTokenizer
 
     @abstractmethod
-    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> ObjectiveBatch:
+    def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> ObjectiveBatch:
         """What a step trains on, a function of the pictures and the draws alone: pixels, views of them, texts."""
 
     @abstractmethod
     def terms(self, batch: ObjectiveBatch) -> dict[str, Tally]:
         """The loss terms: sums over pictures, with gradients."""
 
-    def finish(self, pictures: list[ScenePicture]) -> None:
+    def finish(self, pictures: list[AbstractPicture]) -> None:
         """Called once after the last step with pictures of the training split: measure constants of the tokens, say."""
 
     def publish(self, path: Path) -> AbstractTokenizer:
@@ -55,6 +55,6 @@ class AbstractObjective(nn.Module, ABC):
         return self.tokenizer.requires_grad_(False).eval()
 
 
-def pixels_of(pictures: list[ScenePicture], size_px: int) -> Float[Tensor, "B 3 P P"]:
+def pixels_of(pictures: list[AbstractPicture], size_px: int) -> Float[Tensor, "B 3 P P"]:
     """The pictures, rendered, in [-1, 1]."""
     return to_unit(np.stack([picture.pixels(size_px) for picture in pictures]))

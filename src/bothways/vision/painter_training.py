@@ -15,13 +15,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
 from bothways.vision.painter import save_painter
 from bothways.vision.tokenizer import AbstractTokenizer
 from bothways.vision.training_configs import PaintConfig
 from bothways.vision.vq_training import edges
-from bothways.worlds.world import ScenePicture
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class PainterTraining(AbstractObjective):
         return self._tokenizer[0]
 
     @torch.no_grad()
-    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> PaintingBatch:
+    def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> PaintingBatch:
         pixels = pixels_of(pictures, self.tokenizer.spec.size_px)
         tokens = self.tokenizer.encode(pixels)
         strength = self.config.token_noise * draws.random((len(tokens), 1, 1), dtype=np.float32)

@@ -21,6 +21,7 @@ class ObjectiveConfig(Config):
 
     trains: ClassVar[tuple[str, ...]]  # kinds of tokenizer that it can train
     makes: ClassVar[Literal["tokenizer", "painter"]] = "tokenizer"  # what the run folder holds in the end
+    needs_texts: ClassVar[bool] = False  # whether it trains on what a world says of its pictures, which files cannot give
     kind: str
 
     @abstractmethod
@@ -95,6 +96,7 @@ class CaptionConfig(ObjectiveConfig):
     """SigLIP's sigmoid loss on pictures and their captions."""
 
     trains: ClassVar[tuple[str, ...]] = ("semantic",)
+    needs_texts: ClassVar[bool] = True
     kind: Literal["caption"] = "caption"
     text: str = "asset:text"  # the text tokenizer, as in a model's recipe
     max_tokens: int = Field(192, gt=0)  # longest caption; longer ones are refused

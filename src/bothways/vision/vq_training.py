@@ -20,11 +20,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bothways.core.randomness import seed_of
+from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
 from bothways.vision.training_configs import VQTrainingConfig
 from bothways.vision.vq import VQTokenizer
-from bothways.worlds.world import ScenePicture
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class VQTraining(AbstractObjective):
         self.step = 0
         self._latents: Tensor | None = None
 
-    def batch(self, pictures: list[ScenePicture], draws: np.random.Generator) -> PictureBatch:
+    def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> PictureBatch:
         return PictureBatch(pixels_of(pictures, self.tokenizer.spec.size_px))
 
     def before_step(self, step: int) -> None:
