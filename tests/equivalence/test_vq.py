@@ -19,9 +19,10 @@ from bothways.recipes.tokenizers import train_tokenizer
 from bothways.train.log import read_log
 from bothways.vision.cache import EncodingCache, identity
 from bothways.vision.configs import PatchConfig, VQConfig
+from bothways.vision.pixel_error import edges
 from bothways.vision.tokenizer import to_uint8, to_unit
 from bothways.vision.training_configs import VQTrainingConfig
-from bothways.vision.vq_training import PictureBatch, VQTraining, edges
+from bothways.vision.vq_training import PictureBatch, VQTraining
 
 CONFIG = VQConfig.parse(tiny.VQ)
 PIXELS = to_unit(np.stack([tiny.picture(number).pixels(48) for number in range(6)]))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from bothways.core.errors import DataError
-from bothways.vision.probe import Labels, Ridge, attentive_probe, explained, labels_of, linear_probe
+from bothways.vision.probe import Labels, attentive_probe, explained, labels_of, linear_probe
+from bothways.vision.ridge import Ridge
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:

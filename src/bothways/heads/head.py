@@ -1,4 +1,4 @@
-"""The door of every head: `corrupt`, `loss`, `sample`.
+"""The door of every head: `loss` and `sample`.
 
 A head sees N positions that must predict an image token: their hidden states, the targets, the place each target has in its
 picture. It returns one loss a position (nats where it is a likelihood), or one token a position.

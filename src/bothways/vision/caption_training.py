@@ -25,8 +25,8 @@ from bothways.core.errors import ConfigError
 from bothways.core.randomness import seed_of
 from bothways.core.tally import Tally
 from bothways.layout.wording import load_wording
-from bothways.vision.objective import AbstractObjective, pixels_of
-from bothways.vision.pool import Pool
+from bothways.vision.objective import AbstractObjective, batches_of, pixels_of
+from bothways.vision.pooling import Pooling
 from bothways.vision.semantic import SemanticTokenizer
 from bothways.vision.training_configs import CaptionConfig
 from bothways.worlds.world import ScenePicture
@@ -61,7 +61,7 @@ class CaptionTraining(AbstractObjective):
         self._wording = load_wording(config.text)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, "caption"))
-            self.pool = Pool(tokenizer.spec.dim, config.dim)
+            self.pool = Pooling(tokenizer.spec.dim, config.dim)
             self.text = TextTower(self._wording.vocab_size, config)
         self.log_scale = nn.Parameter(torch.tensor(10.0).log())
         self.bias = nn.Parameter(torch.tensor(-10.0))
@@ -91,8 +91,7 @@ class CaptionTraining(AbstractObjective):
         return {"pairs": Tally(pair_loss(seen, told, self.log_scale.exp(), self.bias), len(batch.pixels))}
 
     def finish(self, pictures: list[ScenePicture]) -> None:
-        size = self.tokenizer.spec.size_px
-        self.tokenizer.measure(pixels_of(pictures[i : i + 64], size) for i in range(0, len(pictures), 64))
+        self.tokenizer.measure(batches_of(pictures, self.tokenizer.spec.size_px))
 
 
 def pair_loss(seen: Float[Tensor, "B E"], told: Float[Tensor, "B E"], scale: Tensor, bias: Tensor) -> Tensor:
@@ -112,7 +111,7 @@ class TextTower(nn.Module):
         self.place = nn.Parameter(torch.randn(config.max_tokens, width))
         layer = nn.TransformerEncoderLayer(width, config.text_heads, 2 * width, 0.0, "gelu", batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(layer, config.text_layers, enable_nested_tensor=False)
-        self.pool = Pool(width, config.dim)
+        self.pool = Pooling(width, config.dim)
 
     def forward(self, ids: Int[Tensor, "B T"], real: Bool[Tensor, "B T"]) -> Float[Tensor, "B E"]:
         hidden = self.layers(self.embed(ids) + self.place[: ids.shape[1]], src_key_padding_mask=~real)

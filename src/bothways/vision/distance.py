@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bothways.core.errors import DataError
 from bothways.core.randomness import seed_of
-from bothways.vision.probe import Ridge
+from bothways.vision.ridge import Ridge
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 The teacher is the exponential mean of the student, and what is kept. Terms: `masked`, at hidden patches predict the mean of
 the teacher's last states (data2vec: Baevski et al. 2022, arXiv 2202.03555; patches of a vision tower as in iBOT, Zhou et al.
-2021, arXiv 2111.07832); `same`, tell by one pooled vector which of the step's pictures the half-hidden one is (MoCo v3's
-loss, Chen et al. 2021, arXiv 2104.02057, with the teacher's view whole); `spread`, hold the variance of each channel up and
-channels apart (VICReg: Bardes et al. 2022, arXiv 2105.04906), on the tokens that will be used. No label and no text is seen.
+2021, arXiv 2111.07832); `pixels`, the hidden patches themselves (MAE: He et al. 2021, arXiv 2111.06377); `same`, tell by one
+pooled vector which of the step's pictures the half-hidden one is (MoCo v3's loss, Chen et al. 2021, arXiv 2104.02057, with the
+teacher's view whole); `spread`, hold the variance of each channel up and channels apart (VICReg: Bardes et al. 2022, arXiv
+2105.04906), on the tokens that will be used. No label and no text is seen.
 
 Against collapse to what the place alone says (most patches are ground) targets are centred *by place* and scaled by channel
 with running means, so a target is what sets this picture apart from others at this place; `spread` is taken about the same
@@ -30,8 +31,8 @@ from torch import Tensor, nn
 from bothways.core.randomness import seed_of
 from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
-from bothways.vision.objective import AbstractObjective, pixels_of
-from bothways.vision.pool import Pool
+from bothways.vision.objective import AbstractObjective, batches_of, pixels_of
+from bothways.vision.pooling import Pooling
 from bothways.vision.semantic import SemanticTokenizer
 from bothways.vision.training_configs import DistillConfig
 
@@ -74,7 +75,7 @@ class DistillTraining(AbstractObjective):
                 nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
             )
             self.painter = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * patch * patch))
-            self.pool = Pool(width, config.dim)
+            self.pool = Pooling(width, config.dim)
             self.guess = nn.Sequential(nn.Linear(config.dim, 2 * config.dim), nn.GELU(), nn.Linear(2 * config.dim, config.dim))
         self.teacher_pool = copy.deepcopy(self.pool).requires_grad_(False)
         self.register_buffer("center", torch.zeros(spec.num_tokens, width))
@@ -94,7 +95,7 @@ class DistillTraining(AbstractObjective):
         self._step = step
 
     def terms(self, batch: ViewBatch) -> dict[str, Tally]:
-        """Sums over pictures: `masked` (smooth absolute error), `same` (nats), `spread` (VICReg's two terms)."""
+        """Sums over pictures: `masked` (smooth absolute error), `pixels` (squared), `same` (nats), `spread` (VICReg's two)."""
         target, known = self._taught(batch.whole)
         states = self.tokenizer.states(self._masked(batch), self.student)
         error = F.smooth_l1_loss(self.predictor(states[-1]).float(), target, reduction="none").mean(-1)
@@ -122,8 +123,7 @@ class DistillTraining(AbstractObjective):
             torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - decay)
 
     def finish(self, pictures: list[AbstractPicture]) -> None:
-        size = self.tokenizer.spec.size_px
-        self.tokenizer.measure(pixels_of(pictures[i : i + 64], size) for i in range(0, len(pictures), 64))
+        self.tokenizer.measure(batches_of(pictures, self.tokenizer.spec.size_px))
 
     @torch.no_grad()
     def _taught(self, whole: Float[Tensor, "B 3 P P"]) -> tuple[Float[Tensor, "B N D"], Float[Tensor, "B E"]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -58,3 +58,9 @@ class AbstractObjective(nn.Module, ABC):
 def pixels_of(pictures: list[AbstractPicture], size_px: int) -> Float[Tensor, "B 3 P P"]:
     """The pictures, rendered, in [-1, 1]."""
     return to_unit(np.stack([picture.pixels(size_px) for picture in pictures]))
+
+
+def batches_of(pictures: list[AbstractPicture], size_px: int, num: int = 64) -> Iterator[Float[Tensor, "B 3 P P"]]:
+    """The same, `num` pictures at a time."""
+    for start in range(0, len(pictures), num):
+        yield pixels_of(pictures[start : start + num], size_px)

@@ -19,9 +19,9 @@ from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
 from bothways.vision.painter import save_painter
+from bothways.vision.pixel_error import pixel_error
 from bothways.vision.tokenizer import AbstractTokenizer
 from bothways.vision.training_configs import PaintConfig
-from bothways.vision.vq_training import edges
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,8 @@ class PainterTraining(AbstractObjective):
     def terms(self, batch: PaintingBatch) -> dict[str, Tally]:
         """`paint`: weighted absolute and squared error, mean over pixels, summed over pictures."""
         painted = self.painter(batch.tokens).float()
-        weight = 1.0 + self.config.edge_weight * edges(batch.pixels)
-        error = (painted - batch.pixels).abs() + self.config.square_weight * (painted - batch.pixels).square()
-        return {"paint": Tally((weight * error).mean((1, 2, 3)).sum(), len(batch.pixels))}
+        error = pixel_error(painted, batch.pixels, self.config.edge_weight, self.config.square_weight)
+        return {"paint": Tally(error, len(batch.pixels))}
 
     def publish(self, path: Path) -> AbstractTokenizer:
         save_painter(self.painter, path, self.tokenizer)

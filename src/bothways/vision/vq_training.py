@@ -23,6 +23,7 @@ from bothways.core.randomness import seed_of
 from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
+from bothways.vision.pixel_error import pixel_error
 from bothways.vision.training_configs import VQTrainingConfig
 from bothways.vision.vq import VQTokenizer
 
@@ -76,9 +77,7 @@ class VQTraining(AbstractObjective):
             codes = latents + (nearest - latents).detach()
             commit = (latents - nearest).square().sum(-1).mean(-1).sum()
         painted = self.tokenizer.paint(codes)
-        weight = 1.0 + self.config.edge_weight * edges(batch.pixels)
-        error = (painted - batch.pixels).abs() + self.config.square_weight * (painted - batch.pixels).square()
-        reconstruct = (weight * error).mean((1, 2, 3)).sum()
+        reconstruct = pixel_error(painted, batch.pixels, self.config.edge_weight, self.config.square_weight)
         n = len(batch.pixels)
         return {"reconstruct": Tally(reconstruct, n), "commit": Tally(self.config.commitment * commit, n)}
 
@@ -111,13 +110,6 @@ class VQTraining(AbstractObjective):
         self.usage[which] = even
         self.sums[which] = latents * even
         self.tokenizer.codebook.data[which] = latents
-
-
-def edges(pixels: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B 1 P P"]:
-    """How much the picture changes around each pixel, in [0, 1]: largest minus smallest value in a 3 x 3 window / 2."""
-    high = F.max_pool2d(pixels, 3, stride=1, padding=1)
-    low = -F.max_pool2d(-pixels, 3, stride=1, padding=1)
-    return ((high - low) / 2).amax(1, keepdim=True)
 
 
 def codebook_use(tokens: Int[Tensor, "*shape"], num_codes: int) -> dict[str, float]:

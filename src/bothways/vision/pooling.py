@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 
-class Pool(nn.Module):
+class Pooling(nn.Module):
     """Learned queries attend to the tokens (SigLIP's MAP head with several queries and no own MLP); unit length comes out."""
 
     def __init__(self, width: int, dim: int, num_queries: int = 4):
