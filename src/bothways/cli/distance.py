@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import RecipeArgument, SetOption, page
+from bothways.cli.terminal import RecipeArgument, SetOption, page, table
 
 
 def distance(
@@ -22,17 +22,15 @@ def distance(
     from bothways.recipes.recipe import load_recipe
 
     found = load_recipe(recipe, parse_overrides(changes), kind="model")
-    from rich.table import Table
-
     from bothways.recipes.distance import distance_of
 
     measured, console = distance_of(found, num), page()
-    table = Table("learned vectors predicted from", "R2", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_row("the given token at the same place", _share(measured.same_place))
-    table.add_row("the same of another picture (control)", _share(measured.of_others))
-    table.add_row("all given tokens of the picture", _share(measured.whole_picture))
-    table.add_row("the given vectors as they are, no map", _share(measured.as_they_are))
-    console.print(table)
+    shares = table("learned vectors predicted from", "R2")
+    shares.add_row("the given token at the same place", _share(measured.same_place))
+    shares.add_row("the same of another picture (control)", _share(measured.of_others))
+    shares.add_row("all given tokens of the picture", _share(measured.whole_picture))
+    shares.add_row("the given vectors as they are, no map", _share(measured.as_they_are))
+    console.print(shares)
     side = found.model.learned.spec.grid[-1]
     console.print(f"\nR2 by place ({measured.num_fitted} pictures fitted, {measured.num_scored} scored)")
     for start in range(0, len(measured.by_place), side):

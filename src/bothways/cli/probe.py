@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import RunArgument, StepOption, page, say
+from bothways.cli.terminal import RunArgument, StepOption, page, say, table
 
 
 def probe(
@@ -35,11 +35,6 @@ def probe(
 
 def _show(found: dict) -> None:
     """The last layer's linear probes, CKA and gradients as short tables."""
-    from rich.table import Table
-
-    def table(*columns: str) -> Table:
-        return Table(*columns, box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-
     console = page()
     rows = found.get("linear", [])
     if rows:

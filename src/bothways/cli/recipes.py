@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from bothways.cli.terminal import page
+from bothways.cli.terminal import page, table
 
 
 def recipes() -> None:
     """List the recipes: complete configs, one per system."""
-    from rich.table import Table
     from rich.text import Text
 
     from bothways.recipes.read import names
     from bothways.recipes.recipe import load_recipe
 
-    table = Table("recipe", "makes", "parts", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    listed = table("recipe", "makes", "parts")
     for name in names():
         recipe = load_recipe(name)
         parts = Text(_PARTS[recipe.kind](recipe)) + Text(f"\n{recipe.about}", style="dim")
-        table.add_row(name, _MAKES[recipe.kind], parts)
-    page().print(table)
+        listed.add_row(name, _MAKES[recipe.kind], parts)
+    page().print(listed)
 
 
 _MAKES = {"model": "model", "tokenizer": "visual tokenizer", "text": "text tokenizer"}

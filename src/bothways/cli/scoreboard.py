@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from bothways.cli.terminal import table
+
 if TYPE_CHECKING:
     from bothways.evaluate.scores import Score, Sheet
 
@@ -89,16 +91,16 @@ def _rows(sheet: Sheet, kind: str, measures: list[str]) -> list[str]:
 
 def _table(sheet: Sheet, title: str, kind: str, rows: list[str], columns: tuple[Column, ...]) -> Table:
     used = [column for column in columns if any(sheet.get(f"{kind}/{row}/{column.measure}") for row in rows)]
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column(title, no_wrap=True)
+    found = table()
+    found.add_column(title, no_wrap=True)
     for column in used:
-        table.add_column(column.title, justify="right", no_wrap=True)
+        found.add_column(column.title, justify="right", no_wrap=True)
     levels = sheet.exam.get("levels", {})
     for row in rows:
         scores = [sheet.get(f"{kind}/{row}/{column.measure}") for column in used]
         cells = ["" if score is None else column.shown(score) for column, score in zip(used, scores, strict=True)]
-        table.add_row(row, *cells, style="dim" if row in levels or row.startswith("gate") else None)
-    return table
+        found.add_row(row, *cells, style="dim" if row in levels or row.startswith("gate") else None)
+    return found
 
 
 def _likelihoods(sheet: Sheet) -> list[str]:

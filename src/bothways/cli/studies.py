@@ -7,21 +7,20 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import SetOption, notice, page, progress, say
+from bothways.cli.terminal import SetOption, notice, page, progress, say, table
 
 
 def studies() -> None:
     """List the studies: each a question with arms, controls and a verdict rule, and what one seed of it costs."""
-    from rich.table import Table
     from rich.text import Text
 
     from bothways.studies import STUDIES
 
-    table = Table("study", "question and cost", box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    listed = table("study", "question and cost")
     for name in STUDIES:
         found, _, cost = _planned(name)
-        table.add_row(name, Text(found.title) + Text(f"\n{found.question}", style="dim") + Text(f"\n{cost}\n"))
-    page().print(table)
+        listed.add_row(name, Text(found.title) + Text(f"\n{found.question}", style="dim") + Text(f"\n{cost}\n"))
+    page().print(listed)
 
 
 def study(
@@ -45,14 +44,13 @@ def study(
 
 def _planned(name: str, more: dict | None = None, base_changes: dict | None = None):
     """The study, its plan and its cost; a confounded one is refused here."""
-    from bothways.recipes.recipe import load_recipe
     from bothways.studies import STUDIES
     from bothways.study.cost import cost_of
-    from bothways.study.plan import plan
+    from bothways.study.plan import plan_of
     from bothways.study.study import Study
 
     found = STUDIES.load(name)
     base = {**found.base_changes, **(base_changes or {})}
     found = Study.parse({**found.to_dict(), **(more or {}), "base_changes": base})
-    planned = plan(found, load_recipe(found.base, kind="model"))
+    planned = plan_of(found)
     return found, planned, cost_of(planned)

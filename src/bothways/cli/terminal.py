@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained run.")]
@@ -32,6 +33,11 @@ def progress() -> Console:
 def page() -> Console:
     """For tables."""
     return Console(highlight=False)
+
+
+def table(*columns: str) -> Table:
+    """An empty table as every command shows it: no lines, columns two blanks apart."""
+    return Table(*columns, box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
 
 
 def say(line: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError
+from bothways.recipes.recipe import load_recipe
 from bothways.study.study import Study
 
 SOURCES, STEPS = "data.sources", "train.steps"
@@ -34,6 +35,12 @@ class Plan:
     differences: tuple[ArmDifference, ...]
     samples: dict[str, dict[str, int]]
     steps: dict[str, int]
+
+
+def plan_of(study: Study) -> Plan:
+    """The plan over the study's own base recipe, on the world that it names. Raises: ConfigError as `plan`."""
+    moved = {"world.kind": study.base_world} if study.base_world else None
+    return plan(study, load_recipe(study.base, moved, kind="model"))
 
 
 def plan(study: Study, base: Config) -> Plan:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bothways.core.disk import read_json, write_atomic
+from bothways.study.page import page
 from bothways.study.probe_plots import Line, lines, scatter
-from bothways.study.report import TEMPLATES
 
 POOLED = {"places": "all places side by side", "mean": "mean over places"}
 SIDES = {"given": "as a given picture", "learned": "as a learned picture, its request dropped"}
@@ -15,26 +15,17 @@ SIDES = {"given": "as a given picture", "learned": "as a learned picture, its re
 
 def write_probes(run: Path) -> Path:
     """Writes RUN/probes.html from RUN/probes.json and returns its path. Raises: RunError when the disk refuses."""
-    import jinja2
-
     found = read_json(run / "probes.json")
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = pages.get_template("probes.html").render(
-        run=run.name,
-        found=found,
-        linear=_linear(found.get("linear", [])),
-        cka=_cka(found.get("cka", [])),
-        gradients=found.get("gradients", []),
-        pulls=_pulls(found.get("gradients", [])),
-        maps=_maps(found.get("maps")),
-    )
-    write_atomic(run / "probes.html", text)
+    values = {
+        "run": run.name,
+        "found": found,
+        "linear": _linear(found.get("linear", [])),
+        "cka": _cka(found.get("cka", [])),
+        "gradients": found.get("gradients", []),
+        "pulls": _pulls(found.get("gradients", [])),
+        "maps": _maps(found.get("maps")),
+    }
+    write_atomic(run / "probes.html", page("probes.html", values))
     return run / "probes.html"
 
 

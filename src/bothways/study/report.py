@@ -12,12 +12,11 @@ from bothways.study.examples import answers, requests
 from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
+from bothways.study.page import page
 from bothways.study.plan import Plan
 from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
 from bothways.study.tables import everything, ledger_rows, others, score_groups
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(
@@ -38,17 +37,7 @@ def write_report(
 
 def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> str:
     """The text of report.html."""
-    import jinja2
-
-    pages = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=jinja2.select_autoescape(["html"]),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.globals["signed"] = signed
-    return pages.get_template("report.html").render(_context(found, ledger, plan, out_dir))
+    return page("report.html", {"signed": signed} | _context(found, ledger, plan, out_dir))
 
 
 def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from bothways.core.disk import read_json, write_json, writing
 from bothways.core.sample import AbstractPicture
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
-from bothways.recipes.recipe import Recipe, load_recipe
+from bothways.recipes.recipe import Recipe
 from bothways.study.job import Job
 from bothways.study.ledger import ArmLedger, Ledger
-from bothways.study.plan import Plan, plan
+from bothways.study.plan import Plan, plan_of
 from bothways.study.report import write_report
 from bothways.study.side_by_side import run_all
 from bothways.study.study import Study
@@ -36,8 +36,7 @@ def run(study: Study, out: Path, console: Console | None = None, workers: int | 
 
     `workers`: runs at once; default: as many as there are cores for the threads of one. Raises: BothwaysError of all kinds.
     """
-    moved = {"world.kind": study.base_world} if study.base_world else None
-    planned = plan(study, load_recipe(study.base, moved, kind="model"))
+    planned = plan_of(study)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     shared = prepare(planned, out / "cache", console)
