@@ -20,13 +20,24 @@ TWICE = (
 )
 
 
+def understanding(setting: str, about: str, changes: dict[str, Any]) -> Arm:
+    """The arm that reads, at one setting."""
+    return Arm(name=f"understanding-{setting}", about=f"reads only; {about}", changes=UNDERSTANDING | changes, draws=False)
+
+
+def drawing(setting: str, about: str, changes: dict[str, Any]) -> Arm:
+    """The arm that draws."""
+    return Arm(name=f"drawing-{setting}", about=f"draws only; {about}", changes=DRAWING | changes, reads=False)
+
+
+def unified(setting: str, about: str, changes: dict[str, Any]) -> Arm:
+    """The arm that does both."""
+    return Arm(name=f"unified-{setting}", about=f"does both; {about}", changes=changes)
+
+
 def three_ways(setting: str, about: str, changes: dict[str, Any]) -> tuple[Arm, Arm, Arm]:
     """Understanding, drawing and unified arms at one setting."""
-    return (
-        Arm(name=f"understanding-{setting}", about=f"reads only; {about}", changes=UNDERSTANDING | changes, draws=False),
-        Arm(name=f"drawing-{setting}", about=f"draws only; {about}", changes=DRAWING | changes, reads=False),
-        Arm(name=f"unified-{setting}", about=f"does both; {about}", changes=changes),
-    )
+    return understanding(setting, about, changes), drawing(setting, about, changes), unified(setting, about, changes)
 
 
 def both_gains(setting: str, where: str, reading: str = "hands", drawing: str = "hands") -> tuple[Comparison, Comparison]:

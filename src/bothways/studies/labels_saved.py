@@ -6,8 +6,7 @@ what a watch's hands show, the upper curve reaches a level with fewer labels, an
 
 from __future__ import annotations
 
-from bothways.studies.arms import HELD_FIXED, TWICE
-from bothways.studies.quickstart import UNDERSTANDING
+from bothways.studies.arms import HELD_FIXED, TWICE, understanding, unified
 from bothways.study.study import Arm, Comparison, Study
 
 ATTRIBUTE = "hour"
@@ -18,10 +17,7 @@ TEXT = {"samples_per_step": 4, "num_pictures": 12000}  # teaches what is asked a
 
 def _arms(labels: int) -> tuple[Arm, Arm]:
     keep = {"world.hide.keep": labels}
-    return (
-        Arm(name=f"understanding-{labels}", about=f"reads only, {labels} labels", changes=UNDERSTANDING | keep, draws=False),
-        Arm(name=f"unified-{labels}", about=f"reads and draws, {labels} labels", changes=keep),
-    )
+    return understanding(str(labels), f"{labels} labels", keep), unified(str(labels), f"{labels} labels", keep)
 
 
 STUDY = Study(

@@ -7,11 +7,11 @@ projectors and `bothways swap` ask where the knowledge lies.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from bothways.studies.arms import HELD_FIXED, TWICE, both_gains, three_ways
+from bothways.studies.arms import HELD_FIXED, TWICE, both_gains, drawing, three_ways, understanding, unified
 from bothways.studies.labels_saved import ATTRIBUTE, TEXT
-from bothways.studies.quickstart import DRAWING, UNDERSTANDING
 from bothways.study.study import Arm, Comparison, Study
 
 WITH_TEXT = {"train.threads": 1, "data.sources.watch/text": TEXT, "train.weights.watch/text:text": 0.05}
@@ -25,18 +25,8 @@ def _hidden_from(task: str) -> dict[str, Any]:
     return {"world.hide": {"attribute": ATTRIBUTE, "from": task, "how": "link"}}
 
 
-def _reads(setting: str, about: str, changes: dict[str, Any]) -> tuple[Arm, Arm]:
-    return (
-        Arm(name=f"understanding-{setting}", about=f"reads only; {about}", changes=UNDERSTANDING | changes, draws=False),
-        Arm(name=f"unified-{setting}", about=f"does both; {about}", changes=changes),
-    )
-
-
-def _draws(setting: str, about: str, changes: dict[str, Any]) -> tuple[Arm, Arm]:
-    return (
-        Arm(name=f"drawing-{setting}", about=f"draws only; {about}", changes=DRAWING | changes, reads=False),
-        Arm(name=f"unified-{setting}", about=f"does both; {about}", changes=changes),
-    )
+def _arms(control: Callable[..., Arm], name: str, changes: dict[str, Any]) -> tuple[Arm, Arm]:
+    return control(name, f"{name} projectors", changes), unified(name, f"{name} projectors", changes)
 
 
 def _gain(setting: str, control: str, kind: str, where: str) -> Comparison:
@@ -61,7 +51,7 @@ TO_READING = Study(
     expectation="No transfer: skill at or below 0 in both arms, with shared projectors as with separate ones.",
     base="vq-vq",
     base_changes=WITH_TEXT | _hidden_from("understanding"),
-    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _reads(name, f"{name} projectors", changes)),
+    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _arms(understanding, name, changes)),
     comparisons=tuple(_gain(name, "understanding", "reading", f"with {name} projectors") for name in PROJECTORS),
     axis=("data.sources", "model.projector.shared"),
     held_fixed=HELD_FIXED,
@@ -79,7 +69,7 @@ TO_DRAWING = Study(
     expectation="No transfer: hands drawn at random in both arms, with shared projectors as with separate ones.",
     base="vq-vq",
     base_changes=WITH_TEXT | _hidden_from("drawing"),
-    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _draws(name, f"{name} projectors", changes)),
+    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _arms(drawing, name, changes)),
     comparisons=tuple(_gain(name, "drawing", "drawing", f"with {name} projectors") for name in PROJECTORS),
     axis=("data.sources", "model.projector.shared"),
     held_fixed=HELD_FIXED,

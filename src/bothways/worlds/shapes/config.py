@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MAX_SHAPES = 6
 
-
 OfAnObject = Literal["kind", "color", "size", "place"]
 Question = Literal[
     "count", "ground", "kind", "color", "size", "place",
@@ -104,7 +103,7 @@ class ShapesConfig(WorldConfig):
 
     def picture_digest(self) -> str:
         """Twelve hex digits of all that decides pixels; worlds that differ in their texts alone share it."""
-        dial = {key: value for key, value in self.difficulty.to_dict().items() if key not in ("asked", "tiers")}
+        dial = {key: value for key, value in self.difficulty.to_dict().items() if key != "asked"}
         return digest_of([self.seed, self.composition_seed, dial])
 
     @property

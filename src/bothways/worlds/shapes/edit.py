@@ -14,7 +14,7 @@ from bothways.core.errors import DataError
 from bothways.worlds.shapes import edits, templates
 from bothways.worlds.shapes.config import MAX_SHAPES, ShapesConfig
 from bothways.worlds.shapes.facts import Told
-from bothways.worlds.shapes.scene import Scene, split_of
+from bothways.worlds.shapes.scene import OF_AN_OBJECT, Scene, split_of
 from bothways.worlds.shapes.words import at, naming, noun_phrase
 from bothways.worlds.text import article, pick
 from bothways.worlds.world import Edit
@@ -86,4 +86,4 @@ class Editor:
 
 
 def _all_words(told: Told) -> bool:
-    return all(told.words[name] for name in ("kind", "color", "size", "place"))
+    return all(told.words[name] for name in OF_AN_OBJECT)

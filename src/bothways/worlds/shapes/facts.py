@@ -20,8 +20,6 @@ from bothways.worlds.world import Task
 Object = Mapping[str, str]
 """Facts of one shape that may be told: some of kind, color, size, place."""
 
-EVERYTHING = (*OF_AN_OBJECT, "count", "ground")
-
 
 @dataclass(frozen=True)
 class Told:

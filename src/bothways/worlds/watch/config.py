@@ -12,7 +12,7 @@ from bothways.core.errors import ConfigError, unknown
 from bothways.worlds.hide import AbstractHide, HidingTask
 from bothways.worlds.watch.palette import COLORS, HANDS, WEATHERS
 from bothways.worlds.watch.speech import Speech
-from bothways.worlds.world import WorldConfig
+from bothways.worlds.world import Tier, WorldConfig
 
 if TYPE_CHECKING:
     from bothways.worlds.watch.world import WatchWorld
@@ -28,7 +28,6 @@ ATTRIBUTES: tuple[str, ...] = (
     "color",
 )
 Attribute = Literal["hour", "minute", "second", "weather", "battery", "weather_corner", "battery_corner", "color"]
-Tier = Literal["attribute", "two_facts"]
 
 
 class Dial(Config):
