@@ -14,7 +14,8 @@ from bothways.data.stream import MixtureStream
 from bothways.layout.batch import Batch, collate
 from bothways.layout.wording import load_wording
 from bothways.model.config import ModelConfig
-from bothways.model.unified import Encodings, UnifiedModel, encodings_for
+from bothways.model.encodings import Encodings, encodings_for
+from bothways.model.unified import UnifiedModel
 
 SIZE_PX = 48  # the smallest picture of the watch world
 VQ = {

@@ -11,8 +11,8 @@ import torch
 import tiny
 from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
+from bothways.model.encodings import encodings_for
 from bothways.model.store import keep_parts, rebuild
-from bothways.model.unified import encodings_for
 from bothways.vision.configs import PainterConfig, SemanticConfig
 from bothways.vision.painter import save_painter
 from bothways.vision.tokenizer import to_unit

@@ -9,7 +9,7 @@ import torch
 import tiny
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
-from bothways.model.unified import encodings_for
+from bothways.model.encodings import encodings_for
 from bothways.vision.tokenizer import to_unit
 from bothways.vision.warp import Rotation
 from bothways.vision.warp_config import WarpedConfig

@@ -19,7 +19,8 @@ from bothways.core.rundir import RunDir
 from bothways.layout.wording import Wording, load_wording
 from bothways.model import checkpoint
 from bothways.model.config import ModelConfig
-from bothways.model.unified import Encodings, UnifiedModel
+from bothways.model.encodings import Encodings
+from bothways.model.unified import UnifiedModel
 from bothways.vision.weights import weights_path
 
 SIDES = ("given", "learned")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -26,10 +25,10 @@ from bothways.layout.order import Drawing
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.config import ModelConfig
+from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.freeze import freeze
 from bothways.model.initial import initialise
 from bothways.model.projector import Places, Projector
-from bothways.vision.cache import EncodingCache
 from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -217,24 +216,6 @@ class HeldOut:
 
     text: Tally
     image: Tally
-
-
-@dataclass(frozen=True)
-class Encodings:
-    """Tokenizers behind caches; both sides are one object where the configs are equal."""
-
-    given: EncodingCache
-    learned: EncodingCache
-
-
-def encodings_for(config: ModelConfig, folder: Path | None = None) -> Encodings:
-    """The tokenizers of a model. `folder`: where encodings are kept between processes. Raises: ConfigError."""
-    learned = EncodingCache(config.learned.build(), folder)
-    if config.given == config.learned:
-        return Encodings(learned, learned)
-    given = config.given.build()
-    same_tokens = config.given.encodes_as == config.learned.encodes_as
-    return Encodings(learned.read_by(given) if same_tokens else EncodingCache(given, folder), learned)
 
 
 def _check(config: ModelConfig, given, learned) -> None:

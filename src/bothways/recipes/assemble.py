@@ -13,8 +13,9 @@ from bothways.core.sample import AbstractPicture
 from bothways.data.stream import MixtureStream, Source
 from bothways.layout.wording import load_wording
 from bothways.model import freeze
+from bothways.model.encodings import Encodings
 from bothways.model.store import keep_parts
-from bothways.model.unified import Encodings, UnifiedModel
+from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import Recipe
 from bothways.recipes.sources import facts as facts_of
 from bothways.recipes.sources import keep_files, list_bad, own, refuse_bad, sources_of

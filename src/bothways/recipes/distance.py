@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bothways.model.unified import encodings_for
+from bothways.model.encodings import encodings_for
 from bothways.recipes.recipe import Recipe
 from bothways.vision.distance import Distance, distance
 

@@ -47,7 +47,7 @@ def work(job: Job) -> None:
     """Trains (or goes on training), examines, and writes the ledger last. Raises: BothwaysError of all kinds."""
     import torch
 
-    from bothways.model.unified import encodings_for
+    from bothways.model.encodings import encodings_for
     from bothways.recipes.assemble import stream_of, tokens_per_step, train
     from bothways.recipes.examine import examine
 
