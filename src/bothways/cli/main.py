@@ -27,9 +27,8 @@ app = typer.Typer(
 _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
-    "Ask": {"studies": studies.studies, "study": studies.study},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
-    "Combine": {"swap": swap.swap},
+    "Study": {"studies": studies.studies, "study": studies.study, "swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw},
     "Data": {"make-data": data.make_data, "read": data.read},
 }
