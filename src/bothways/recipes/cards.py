@@ -15,18 +15,14 @@ import torch
 from torch import Tensor
 
 from bothways.core.spec import Continuous, Discrete
+from bothways.recipes.labels import FEW, FIT_PER_TEST, labels
 from bothways.vision.configs import PatchConfig, TokenizerConfig
 from bothways.vision.leak import collapse, leak
 from bothways.vision.objective import pixels_of
-from bothways.vision.probe import Labels, ProbeScore, attentive_probe, labels_of, linear_probe
+from bothways.vision.probe import Labels, ProbeScore, attentive_probe, linear_probe
 from bothways.vision.tokenizer import AbstractTokenizer, to_uint8
 from bothways.vision.vq_training import codebook_use
 from bothways.worlds.world import AbstractWorld
-
-PERIODS = {"hour": 12, "minute": 60, "second": 60}  # attributes that lie on a circle
-MANY_VALUES = 30  # whole numbers with more values than this are probed as numbers, not as categories
-FEW = 128  # labelled pictures of the probe `few_labels`
-FIT_PER_TEST = 4  # pictures on which probes are fitted, for each one on which they are scored
 
 
 @torch.no_grad()
@@ -108,38 +104,6 @@ def tokens_of(tokenizer: AbstractTokenizer, world: AbstractWorld, split: Any, nu
     pictures = [world.picture(split, index) for index in range(num_pictures)]
     parts = [pictures[start : start + 50] for start in range(0, num_pictures, 50)]
     return torch.cat([tokenizer.encode(pixels_of(part, tokenizer.spec.size_px)) for part in parts])
-
-
-def labels(world: AbstractWorld, num_fit: int, num_test: int) -> tuple[dict[str, Labels], dict[str, Labels]]:
-    """Labels of training and validation scenes by attribute: facts with one plain value in every scene, and for facts that
-    list objects, whether any of them has this value (`objects.kind=circle`).
-
-    The values of the test scenes are no part of how a label is coded, but for the list of classes.
-    """
-    scenes = [world.scene("train", index) for index in range(num_fit)]
-    scenes += [world.scene("validation", index) for index in range(num_test)]
-    facts = [_plain(world.facts(scene)) for scene in scenes]
-    found: dict[str, Labels] = {}
-    for name in sorted({name for fact in facts for name in fact}):
-        values = [fact.get(name, False if "=" in name else None) for fact in facts]
-        if any(len(set(part)) < 2 or None in part for part in (values[:FEW], values[:num_fit], values[num_fit:])):
-            continue
-        if name in PERIODS:
-            found[f"{name}_angle"] = labels_of(values, PERIODS[name])
-        many = all(isinstance(value, int) for value in values) and len(set(values)) > MANY_VALUES
-        if many and name not in PERIODS:
-            found[name] = labels_of([float(value) for value in values])
-        elif not many:
-            found[name] = labels_of(values)
-    return {name: it[:num_fit] for name, it in found.items()}, {name: it[num_fit:] for name, it in found.items()}
-
-
-def _plain(facts: dict[str, Any]) -> dict[str, Any]:
-    plain = {name: value for name, value in facts.items() if isinstance(value, str | int)}
-    for name, value in facts.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            plain |= {f"{name}.{key}={has}": True for each in value for key, has in each.items()}
-    return plain
 
 
 def _note(probes: dict[str, dict[str, Any]], prefix: str, found: dict[str, dict[str, ProbeScore]]) -> None:

@@ -18,8 +18,8 @@ from bothways.evaluate.probes.states import SIDES, States, states_of
 from bothways.model.store import load, rebuild
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.assemble import stream_of, weights_in_use
-from bothways.recipes.cards import FIT_PER_TEST, labels
 from bothways.recipes.examine import recipe_of
+from bothways.recipes.labels import FIT_PER_TEST, labels
 from bothways.recipes.recipe import Recipe
 
 WHAT = ("linear", "maps", "cka", "gradients")
