@@ -13,7 +13,7 @@ from bothways.core.randomness import rng
 from bothways.worlds.shapes import templates
 from bothways.worlds.shapes.ask import QUESTIONS
 from bothways.worlds.shapes.config import EVERY_QUESTION, LEVELS, ShapesConfig
-from bothways.worlds.shapes.edit import KINDS as EDITS
+from bothways.worlds.shapes.instruct import KINDS as EDITS
 from bothways.worlds.shapes.palette import COLORS, GROUNDS, KINDS, PLACES, SIZES
 from bothways.worlds.shapes.say import Speaker
 from bothways.worlds.shapes.scene import Scene, Shape, draw_scene, held_out_pairs, split_of

@@ -16,9 +16,9 @@ from bothways.core.randomness import rng as named_rng
 from bothways.worlds.shapes import templates
 from bothways.worlds.shapes.ask import QUESTIONS, SINGLE, Asker, Question
 from bothways.worlds.shapes.config import ShapesConfig
-from bothways.worlds.shapes.edit import Editor
 from bothways.worlds.shapes.facts import Censor, Told
 from bothways.worlds.shapes.hear import hear
+from bothways.worlds.shapes.instruct import Editor
 from bothways.worlds.shapes.scene import ATTRIBUTES, Scene, held_out_pairs
 from bothways.worlds.shapes.speech import Speech
 from bothways.worlds.shapes.tell import a_part, everything, tell
