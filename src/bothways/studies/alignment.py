@@ -96,8 +96,7 @@ P1_MAP = Study(
     claim=CLAIM,
     expectation=(
         "Reading falls with strength in the understanding arm itself, because the input gets harder; the gain on top "
-        "of that is "
-        "not expected to change by more than 0.1."
+        "of that is not expected to change by more than 0.1."
     ),
     base="vq-vq",
     base_changes={"train.threads": 1, "model.given": {"kind": "warped", "of": VQ, "rotation": 1.0}},
@@ -107,8 +106,7 @@ P1_MAP = Study(
         TWICE,
         DRAWING_ARMS,
         "Strengths above 0 all have the whole rotation, as P1 has; strength 0 is no map at all. So the step from 0 to "
-        "0.1 is that "
-        "of the rotation, and only the steps after it are those of scale and offset.",
+        "0.1 is that of the rotation, and only the steps after it are those of scale and offset.",
     ),
     reproduce="bothways study alignment-p1",
     **_dial(
@@ -120,16 +118,15 @@ P1_MAP = Study(
     ),
 )
 
-OTHERS = (
-    "runs/tokenizers"  # where the tokenizers of the natural dial are looked for; the study's controls say how they are made
-)
+# Where the tokenizers of the natural dial are looked for; the study's controls say how they are made.
+OTHERS = "runs/tokenizers"
+
 NATURAL = Study(
     name="alignment-natural",
     title="Natural misalignment: another seed, another objective, another grid",
     question=(
         "Pictures are drawn as vq tokens and read as tokens of the same tokenizer, of one with another seed, of one "
-        "with another "
-        "objective, of one with another grid, or as plain patches. Do the gains fall in the order of the distance?"
+        "with another objective, of one with another grid, or as plain patches. Do the gains fall in the order of the distance?"
     ),
     claim=CLAIM,
     expectation=(
@@ -143,11 +140,9 @@ NATURAL = Study(
         TWICE,
         DRAWING_ARMS,
         "The x-axis is measured: `bothways distance vq-vq --set model.given=...`, held-out R2 by place. What a "
-        "tokenizer lets read "
-        "at all differs between settings; the understanding arm of each setting is the control for that.",
+        "tokenizer lets read at all differs between settings; the understanding arm of each setting is the control for that.",
         "The other tokenizers are made by `bothways train-tokenizer vq-tokenizer --set tokenizer.seed=1 --set "
-        "train.seed=1 --out "
-        f"{OTHERS}/vq-1`, the same with `--set 'tokenizer.channel_multiplier=[1,1,2,2,4]' --out {OTHERS}/vq-4x4`, and "
+        f"train.seed=1 --out {OTHERS}/vq-1`, the same with `--set 'tokenizer.channel_multiplier=[1,1,2,2,4]' --out {OTHERS}/vq-4x4`, and "
         f"`bothways train-tokenizer semantic-tokenizer --out {OTHERS}/semantic`.",
     ),
     reproduce="bothways study alignment-natural",

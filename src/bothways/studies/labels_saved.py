@@ -25,14 +25,12 @@ STUDY = Study(
     title="How many reading labels does drawing data save?",
     question=(
         f"The {ATTRIBUTE} is told in answers and captions of 0, 16, 64, 256 or all 1,024 pictures that the model reads, "
-        f"and in every "
-        "request that it draws. How much better does it read the hour with drawing data, at each number of labels?"
+        "and in every request that it draws. How much better does it read the hour with drawing data, at each number of labels?"
     ),
     claim="Knowledge that is in the drawing data alone raises reading (P1, claim 4), so drawing data saves reading labels.",
     expectation=(
         "At 0 labels both arms stay at chance: requests name the hour, but nothing ties a given picture's tokens to "
-        "it. At 1,024 "
-        "labels both read alike. Between them a gain of up to 0.2, largest at 64 and 256."
+        "it. At 1,024 labels both read alike. Between them a gain of up to 0.2, largest at 64 and 256."
     ),
     base="vq-vq",
     base_changes={
