@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -51,12 +52,64 @@ RECIPES = {
     "negative steps": (["vq-vq", "--set", "train.steps=-5"], "train.steps", "-5", "greater than 0"),
     "negative samples": (["vq-vq", "--set", "data.sources.watch/vqa.samples_per_step=-1"], "-1", "greater than or equal to 0"),
     "a share above 1": (["vq-vq", "--set", "data.drop_condition=7"], "drop_condition", "less than or equal to 1"),
-    "unknown part": (["vq-vq", "--set", "model.given.kind=semantik"], "visual tokenizer", "semantik", "Known: patches, vq"),
+    "unknown part": (
+        ["vq-vq", "--set", "model.given.kind=semantik"],
+        "visual tokenizer",
+        "semantik",
+        "Did you mean `semantic`",
+        "patches, semantic",
+    ),
     "unknown size": (["vq-vq", "--set", "model.backbone.size=nanoo"], "nanoo", "Did you mean `nano`"),
     "heads that do not fit": (["vq-vq", "--set", "model.backbone.num_heads=3"], "128", "3 heads"),
     "unknown level": (["vq-vq", "--set", "world.level=handz"], "handz", "Did you mean `hands`"),
     "a dial beyond its end": (["vq-vq", "--set", "world.dial.num_weathers=99"], "num_weathers", "99", "12"),
     "a kind that is a list": (["vq-vq", "--set", "kind=[1]"], "expected model"),
+    "a part's kind that is no name": (["vq-vq", "--set", "world.kind=null"], "None", "expected a name", "shapes"),
+    "a part's kind that is a list": (["vq-vq", "--set", "model.head.kind=[1]"], "[1]", "expected a name", "categorical"),
+    "an unknown key in a part of a part": (
+        ["vq-vq", "--set", "model.given={kind: warped, of: {kind: vq, sise_px: 64}}"],
+        "sise_px",
+        "Did you mean `size_px`",
+    ),
+    "an unknown key in a backbone's adapters": (
+        ["vq-vq", "--set", "model.backbone.lora.targetz=[x]"],
+        "Did you mean `targets`",
+    ),
+    "a rotation outside its dial": (
+        ["vq-vq", "--set", "model.given={kind: warped, rotation: 1.5}"],
+        "rotation",
+        "1.5",
+        "0",
+        "1",
+    ),
+    "a number without end": (["vq-vq", "--set", "model.backbone.lora.alpha=.inf"], "lora.alpha", "inf", "finite"),
+    "a name where names belong": (["vq-vq", "--set", "model.frozen=backbone"], "model.frozen", "'backbone'", "a list"),
+    "a temperature on a head without a distribution": (
+        ["semantic-semantic", "--set", "exam.temperature=1"],
+        "regression",
+        "temperature",
+        "set the temperature to 0",
+    ),
+    "an attribute to hide that the watch lacks": (
+        ["vq-vq", "--set", "world.hide={attribute: colours, from: drawing}"],
+        "attribute",
+        "colours",
+        "weather",
+    ),
+    "an attribute to hide that shapes lack": (
+        ["vq-vq", "--set", "world.kind=shapes", "--set", "world.hide={attribute: weather, from: drawing}"],
+        "`hide.attribute`",
+        "weather",
+        "color",
+    ),
+    "labels kept below zero": (["vq-vq", "--set", "world.hide={attribute: hour, from: drawing, keep: -1}"], "keep", "-1"),
+    "P1 and not P1": (["vq-vq", "--set", "faithful_to_p1=true", "--set", "exam.guidance=3"], "exam.guidance", "leave one"),
+    "P1 of a head that is a number": (["vq-vq", "--set", "faithful_to_p1=true", "--set", "model.head=3"], "model.head", "3"),
+    "P1 of sources that are a number": (
+        ["vq-vq", "--set", "faithful_to_p1=true", "--set", "data.sources=3"],
+        "data.sources",
+        "dictionary",
+    ),
 }
 
 
@@ -81,6 +134,14 @@ PARTS = {
     ),
     "a source of another world": ({"data.sources.moon/vqa.samples_per_step": 1}, "moon"),
     "a source of an unknown kind": ({"data.sources.watch/vqaa.samples_per_step": 1}, "vqaa", "Did you mean `vqa`"),
+    "a loss term that there is not": ({"train.weights": "{watch/draw:moon: 3}"}, "watch/draw:moon", "watch/draw:image"),
+    "an empty path of weights": ({"model.given": "{kind: semantic, weights: ''}"}, "empty path", "asset:NAME"),
+    "a folder without a tower": ({"model.given": "{kind: semantic, weights: /}"}, "/config.json", "saved by transformers"),
+    "heads that do not fit a tower": ({"model.given": "{kind: semantic, num_heads: 5}"}, "width of 96", "5 heads"),
+    "a painter that is none": ({"model.given": "{kind: semantic, painter: asset:vq}"}, "vq.safetensors", "no painter"),
+    "frozen parts that there are not": ({"model.frozen": "[bckbone]"}, "bckbone", "Did you mean `backbone`"),
+    "everything frozen": ({"model.frozen": "[all]"}, "nothing to train", "fewer"),
+    "adapters on layers that there are not": ({"model.backbone.lora.targets": "[moon]"}, "moon", "q_proj", "linear"),
     "a family that does not exist": ({"model.backbone.family": "lama"}, "lama", "Did you mean"),
     "a text tokenizer that is missing": ({"model.text": "nowhere.json"}, "nowhere.json"),
 }  # fmt: skip
@@ -100,6 +161,40 @@ def test_a_recipe_without_any_source(tmp_path: Path, told) -> None:
     path.write_text(yaml.safe_dump({"model": {"given": {"kind": "vq"}, "learned": {"kind": "vq"}}}))
     refused(told("train", path, "--out", tmp_path / "run"), CONFIG, "empty", "data.sources")
     refused(told("inspect", path), CONFIG, "no sources", "data.sources")
+
+
+BASES = {
+    "vq-vp": "Did you mean `vq-vq`",
+    "[vq-vq]": "expected the name",
+    "mine.yaml": "end the circle",
+    "other.yaml": "mine -> other",
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_a_base_that_is_missing_or_a_circle(base: str, tmp_path: Path, told) -> None:
+    (tmp_path / "mine.yaml").write_text(f"base: {base}")
+    (tmp_path / "other.yaml").write_text("base: mine.yaml")
+    refused(told("inspect", tmp_path / "mine.yaml"), CONFIG, BASES[base])
+
+
+@pytest.mark.parametrize("content", ["data: 3", "data: {sources: 3}", "train: {weights: 3}"])
+def test_a_recipe_whose_sections_are_none_on_another_world(content: str, tmp_path: Path, told) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(content)
+    refused(told("inspect", path, "--set", "world.kind=shapes"), CONFIG, content.partition(":")[0], "3", "dictionary")
+
+
+def test_a_head_that_does_not_fit_is_refused_before_torch_is_loaded(tmp_path: Path) -> None:
+    for recipe, kind, fits in (("vq-vq", "regression", "categorical"), ("semantic-semantic", "categorical", "regression")):
+        program = f"""
+import sys
+from bothways.cli.main import main
+code = main(["train", "{recipe}", "--out", "{tmp_path / "run"}", "--set", "model.head.kind={kind}"])
+sys.exit(99 if "torch" in sys.modules else code)"""
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
+        refused((done.returncode, done.stdout, done.stderr), CONFIG, kind, f"heads that fit: {fits}")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2]", "a: [", "\x00\x01"])
@@ -140,6 +235,8 @@ def test_a_run_that_holds_a_tokenizer(copied: Path, told) -> None:
     (copied / "config.yaml").write_text(yaml.safe_dump({"kind": "tokenizer", "name": "x", "train": config["train"]}))
     refused(told("caption", copied, "--image", "x.png"), DATA, "x.png")
     refused(told("evaluate", copied), RUN, "tokenizer")
+    refused(told("probe", copied), RUN, "tokenizer")
+    refused(told("swap", copied, copied, "--part", "head", "--out", copied.parent / "new"), RUN, "tokenizer")
 
 
 def test_a_run_whose_config_is_broken(copied: Path, told, picture: Path) -> None:
@@ -153,6 +250,7 @@ def test_a_run_without_a_checkpoint(copied: Path, told, picture: Path) -> None:
     shutil.rmtree(copied / "checkpoints")
     refused(told("evaluate", copied), RUN, str(copied), "no checkpoint", "bothways train")
     refused(told("caption", copied, "--image", picture), RUN, "no checkpoint")
+    refused(told("probe", copied), RUN, "no checkpoint")
 
 
 def test_a_step_that_was_not_kept(trained: Path, tmp_path: Path, told) -> None:
@@ -241,6 +339,7 @@ def cut_short(path: Path) -> None:
 PICTURES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "missing": (lambda path: None, ("There is no picture",)),
     "a folder": (lambda path: path.mkdir(), ("is a folder",)),
+    "a pipe": (os.mkfifo, ("is a pipe",)),
     "empty": (lambda path: path.write_bytes(b""), ("not a picture",)),
     "text": (lambda path: path.write_text("hello"), ("not a picture",)),
     "cut short": (cut_short, ("damaged or cut short",)),
@@ -264,6 +363,10 @@ def test_one_bad_picture_among_many_does_not_stop_the_others(picture: Path, tmp_
     code, out, err = told("read", picture, tmp_path / "missing.png", picture)
     assert code == DATA and len(out.splitlines()) == 2
     assert "missing.png" in err and "Traceback" not in err
+
+
+def test_a_picture_whose_name_no_disk_can_hold(told) -> None:
+    refused(told("read", "x" * 5000 + ".png"), DATA, "xxx", "mend the path")
 
 
 def test_a_picture_that_is_not_square_for_the_reader(tmp_path: Path, told) -> None:

@@ -65,6 +65,7 @@ def test_a_shared_projector_goes_by_both_names_and_separate_ones_by_their_own():
         (["given"], "given_projector"),
         (["all"], "nothing to train"),
         ([""], "Unknown part"),
+        (["backbone.layers.0-99999999999"], "Known: backbone.layers.0, backbone.layers.1."),
     ],
 )
 def test_a_name_that_fits_nothing_is_refused_with_the_nearest_ones(names: list[str], sentence: str):

@@ -77,11 +77,15 @@ def test_every_pattern_of_conversation_becomes_its_segments(tmp_path, record, ex
         ("text", "it is a text"),
         (reading("../outside.png"), "leads out of"),
         (reading("/etc/passwd"), "leads out of"),
+        (reading("x" * 300 + ".png"), "name too long"),
+        (reading("a\x00.png"), "no path can hold"),
+        (reading("\ud800.png"), "no path can hold"),
+        ({"conversations": talk("what?", "\ud800")}, "half a character"),
     ],
 )
 def test_an_item_that_cannot_be_used_is_told_with_its_reason(tmp_path, record, sentence):
     picture(tmp_path.parent / "outside.png")
-    assert re.search(sentence, reason(tmp_path, record))
+    assert re.search(sentence, reason(tmp_path, record), re.IGNORECASE)
 
 
 def test_a_damaged_picture_makes_its_items_bad_and_no_others(tmp_path):

@@ -17,9 +17,13 @@ def swap(
     out: Annotated[Path, typer.Option(help="Folder of the new run.")],
 ) -> None:
     """Make a run of two: does what a model knows come along with its backbone, or with its projectors?"""
+    from bothways.core.errors import RunError
     from bothways.core.rundir import RunDir
 
     a, b = RunDir.open(run_a), RunDir.open(run_b)  # said before torch is loaded
+    for run in (a, b):
+        if run.config().get("kind", "model") != "model":
+            raise RunError(f"The run {run.path} holds a tokenizer and no model; give the folder of a `bothways train`.")
     from bothways.train.swap import swap as swap_part
 
     run, cautions = swap_part(a, b, part, out)

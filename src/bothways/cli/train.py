@@ -19,6 +19,7 @@ def train(recipe: RecipeArgument, out: OutOption, resume: ResumeOption = False, 
     from bothways.recipes.recipe import load_recipe
 
     found = load_recipe(recipe, parse_overrides(changes), kind="model")
+    found.model.head.check(found.model.learned.spec)  # said before torch is loaded
     taken = {name: source.samples_per_step for name, source in found.data.sources.items() if source.samples_per_step}
     told = ", ".join(f"{number} {name}" for name, number in taken.items())
     notice(f"{found.name}: {found.train.steps} steps of {sum(taken.values())} samples ({told or 'no source'})")

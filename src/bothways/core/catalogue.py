@@ -27,6 +27,8 @@ class Catalogue:
 
     def load(self, kind: str) -> type:
         """The class called `kind`. Raises: ConfigError when there is none, with the nearest names."""
+        if not isinstance(kind, str):
+            raise ConfigError(f"Found {kind!r} as the kind of a {self.what}; expected a name: {', '.join(self)}.")
         target = self._entries.get(kind, kind)
         if ":" not in target:
             raise ConfigError(unknown(self.what, kind, self._entries))

@@ -23,7 +23,7 @@ from bothways.core.errors import ConfigError, unknown
 class Config(BaseModel):
     """Base of every config class: immutable, typed, and strict about names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
 
     @classmethod
     def parse(cls, values: dict[str, Any], where: str = "config") -> Self:
@@ -126,12 +126,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def _sentence(cls: type[BaseModel], error: ValidationError, where: str) -> str:
     first = error.errors()[0]
-    *path, last = first["loc"] or ("?",)
+    told = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")  # people write lists
+    loc = [name for name in first["loc"] if "[" not in str(name)]  # not the alternatives of a type: literal['a','b']
+    if not loc:
+        return f"In {where}: {told}."
+    *path, last = loc
     place = ".".join([where, *map(str, path)])
     if first["type"] == "extra_forbidden":
         return unknown(f"key in {place}:", str(last), _keys(cls, path))
     key = ".".join(map(str, [*path, last]))
-    return f"In {where}, `{key}` is {first['input']!r}: {first['msg']}."
+    if first["type"] == "missing":
+        return f"In {where}, `{key}` is missing; set it."
+    return f"In {where}, `{key}` is {first['input']!r}: {told}."
 
 
 def _keys(cls: type[BaseModel], path: list[Any]) -> list[str]:

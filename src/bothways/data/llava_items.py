@@ -94,7 +94,7 @@ class LlavaItems(AbstractItems):
                 self._left_out["items left out because they are no captions (one picture, one answer)"] += 1
                 return
         name = str(record.get("id", number)) if isinstance(record, dict) else str(number)
-        name = f"{name}#{number}" if name in taken else name
+        name = _printable(f"{name}#{number}" if name in taken else name)
         taken.add(name)
         self._ids.append(name)
         self._records.append(json.dumps(record).encode())
@@ -160,8 +160,15 @@ def _names(record: Any) -> list[str]:
     names = [] if value is None else value if isinstance(value, list) else [value]
     if not all(isinstance(name, str) and name for name in names):
         raise DataError(f"its `image` is {str(value)[:40]!r}; expected a path or a list of paths")
+    if odd := [name for name in names if "\0" in name or _printable(name) != name]:
+        raise DataError(f"its `image` {odd[0][:40]!r} holds a character that no path can hold; mend the path")
     # One picture has one name, however it was written: data sets are split by these names.
     return [os.path.normpath(name) for name in names]
+
+
+def _printable(text: str) -> str:
+    """The text, halves of characters (JSON's "\\ud800") spelled out: they can be neither encoded nor written to a file."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _turns(record: dict[str, Any]) -> Iterator[tuple[Role, str]]:
@@ -172,6 +179,8 @@ def _turns(record: dict[str, Any]) -> Iterator[tuple[Role, str]]:
         speaker, value = (turn.get("from"), turn.get("value")) if isinstance(turn, dict) else (None, None)
         if speaker not in _ROLES or not isinstance(value, str):
             raise DataError(f"its turn {str(turn)[:60]!r} has no `from` (human or gpt) with a text as `value`")
+        if _printable(value) != value:
+            raise DataError("a turn of it holds half a character (a lone surrogate); write the text again")
         yield _ROLES[speaker], value
 
 

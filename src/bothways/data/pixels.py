@@ -16,6 +16,7 @@ from bothways.core.sample import AbstractPicture, ArrayPicture
 from bothways.data.configs import Fit
 
 MAX_PIXELS = 50_000_000  # larger pictures are refused from their header alone
+_LONGEST_NAME = 200  # characters of a path that are told where it may have any number
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,16 @@ def picture_from(image: Any) -> ArrayPicture:
 
 
 def _check_is_file(path: Path) -> None:
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise DataError(f"{str(path)[:_LONGEST_NAME]} cannot be looked at ({error.strerror}); mend the path.") from None
+    if not exists:
         raise DataError(f"There is no picture {path}; give the path of a PNG, JPEG or other picture file.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; give the path of one picture file.")
+    if not path.is_file():  # reading from a pipe would wait for ever
+        raise DataError(f"{path} is a pipe or a device; give the path of one picture file.")
 
 
 def _checked(array: np.ndarray) -> np.ndarray:

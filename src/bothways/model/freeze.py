@@ -75,21 +75,19 @@ def _short(name: str) -> str:
     return f"{room}.{rest.removeprefix(wrapper)}" if wrapper else name
 
 
-def _spelled_out(name: str) -> list[str]:
-    """`a.0-2.b` as `a.0.b`, `a.1.b`, `a.2.b`."""
-    names = [""]
-    for word in name.split("."):
-        ends = _RANGE.match(word)
-        words = [word] if ends is None else [str(number) for number in range(int(ends[1]), int(ends[2]) + 1)]
-        if not words:
-            raise ConfigError(
-                f"model.frozen names `{name}`, a range that ends before it begins; write the smaller number first."
-            )
-        names = [f"{before}.{word}".lstrip(".") for before in names for word in words]
-    return names
+def _spelled_out(name: str) -> Iterator[str]:
+    """`a.0-2.b` as `a.0.b`, `a.1.b`, `a.2.b`; one by one, as a range may be of any length."""
+    word, dot, rest = name.partition(".")
+    ends = _RANGE.match(word)
+    if ends and int(ends[1]) > int(ends[2]):
+        raise ConfigError(f"model.frozen names `{word}`, a range that ends before it begins; write the smaller number first.")
+    for first in [word] if ends is None else map(str, range(int(ends[1]), int(ends[2]) + 1)):
+        yield from (f"{first}.{more}" for more in _spelled_out(rest)) if dot else [first]
 
 
 def _shown(parts: dict[str, list[nn.Parameter]], name: str) -> list[str]:
-    """The names worth telling: those as deep as the one that was asked for, without the wrappers' own."""
-    depth = name.count(".")
-    return [part for part in parts if part.count(".") <= depth and not any(f".{w}" in f"{part}." for w in _WRAPPERS)]
+    """The names worth telling: the neighbours of the one that was asked for, else what all names begin with."""
+    room, _, _ = name.rpartition(".")
+    beside = [part for part in parts if part.rpartition(".")[0] == room]
+    found = beside or [part for part in parts if "." not in part]
+    return [part for part in found if not any(f".{w}" in f"{part}." for w in _WRAPPERS)]

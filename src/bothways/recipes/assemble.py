@@ -95,8 +95,9 @@ def _tell(sources: Mapping[str, Source], console: Console | None) -> None:
 
 def weights_in_use(recipe: Recipe) -> dict[str, float]:
     """The loss weights of sources that this arm takes samples from. Raises: ConfigError for a source that does not exist."""
+    terms = [f"{name}:{duty}" for name in recipe.data.sources for duty in ("text", "image", "mark")]
     for term in recipe.train.weights:
-        if term.rpartition(":")[0] not in recipe.data.sources:
-            raise ConfigError(unknown("source in train.weights:", term, [f"{name}:text" for name in recipe.data.sources]))
+        if term not in terms:
+            raise ConfigError(unknown("term in train.weights:", term, terms))
     taken = {name for name, source in recipe.data.sources.items() if source.samples_per_step}
     return {term: weight for term, weight in recipe.train.weights.items() if term.rpartition(":")[0] in taken}

@@ -133,8 +133,10 @@ def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | No
     Raises: ConfigError when there is none.
     """
     path, changed = path_of(name), unflatten(changes or {})
-    values = on_world(read_recipe(path), changed.get("world"))
-    if {**values, **changed}.get("faithful_to_p1") is True:
+    values = read_recipe(path)
+    if _has_sections(values):
+        values = on_world(values, changed.get("world"))
+    if {**values, **changed}.get("faithful_to_p1") is True and _has_sections(merge(values, changed)):
         values = with_p1(merge(values, changed))
     values = merge(values, changed)
     values.setdefault("name", path.stem)
@@ -144,6 +146,15 @@ def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | No
     if kind and found != kind:
         raise ConfigError(f"The recipe `{name}` makes a {found}, not a {kind}; use `{COMMANDS[found]}`.")
     return KINDS[found].parse(values, where=f"recipe {values['name']}")
+
+
+def _has_sections(values: dict[str, Any]) -> bool:
+    """Whether the sections that are worked on here are mappings. Where one is not, `parse` says so."""
+    found = {key: values.get(key, {}) for key in ("world", "model", "data", "train")}
+    if not all(isinstance(section, dict) for section in found.values()):
+        return False
+    inner = (found["model"].get("head", {}), found["data"].get("sources", {}), found["train"].get("weights", {}))
+    return all(isinstance(section, dict) for section in inner)
 
 
 def on_world(values: dict[str, Any], change: Any) -> dict[str, Any]:

@@ -15,7 +15,9 @@ ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def weights_path(name: str) -> Path:
-    """`asset:vq` -> the shipped file; anything else is a path."""
+    """`asset:vq` -> the shipped file; anything else is a path. Raises: ConfigError when it is empty."""
+    if not name:
+        raise ConfigError("Found an empty path of a tokenizer's weights; give `asset:NAME` or a file, or null for none.")
     return ASSETS / f"{name.removeprefix('asset:')}.safetensors" if name.startswith("asset:") else Path(name)
 
 
