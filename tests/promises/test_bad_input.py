@@ -102,6 +102,11 @@ RECIPES = {
         "weather",
         "color",
     ),
+    "an unknown key where one is missing": (
+        ["vq-vq", "--set", "world.hide={attribute: hour, form: drawing}"],
+        "`form`",
+        "Did you mean `from`",
+    ),
     "labels kept below zero": (["vq-vq", "--set", "world.hide={attribute: hour, from: drawing, keep: -1}"], "keep", "-1"),
     "P1 and not P1": (["vq-vq", "--set", "faithful_to_p1=true", "--set", "exam.guidance=3"], "exam.guidance", "leave one"),
     "P1 of a head that is a number": (["vq-vq", "--set", "faithful_to_p1=true", "--set", "model.head=3"], "model.head", "3"),

@@ -1,6 +1,7 @@
 """A folder of pictures to train a tokenizer on: what is held out, in which order, how it is cut, and what is refused."""
 
 import json
+import os
 
 import numpy as np
 import own_files
@@ -34,6 +35,12 @@ def test_cuts_are_squares_of_the_picture_named_by_their_number(tmp_path):
     assert one.shape == (32, 32, 3) and (one == again).all()
     paths = [found.picture("train", 3).path, found.picture("train", 3 + len(found.train)).path]
     assert paths[0] != paths[1] or not np.array_equal(one, other)
+
+
+def test_a_file_name_that_is_no_utf8_is_a_name_like_any_other(tmp_path):
+    (tmp_path / os.fsdecode(b"\xff.png")).write_bytes(own_files.picture(tmp_path / "a.png").read_bytes())
+    found = FolderConfig(path=str(tmp_path)).build()
+    assert len(found.train) == len(found.held_out) == 1
 
 
 def test_folders_that_cannot_be_used_are_refused(tmp_path):

@@ -125,7 +125,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _sentence(cls: type[BaseModel], error: ValidationError, where: str) -> str:
-    first = error.errors()[0]
+    found = error.errors()
+    # A key written wrong explains the one that is missing.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     told = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")  # people write lists
     loc = [name for name in first["loc"] if "[" not in str(name)]  # not the alternatives of a type: literal['a','b']
     if not loc:
@@ -147,7 +149,7 @@ def _keys(cls: type[BaseModel], path: list[Any]) -> list[str]:
         if not inner:
             continue
         cls = inner[0]
-    return list(cls.model_fields)
+    return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 def _types(annotation: Any) -> list[Any]:

@@ -43,7 +43,9 @@ class FolderPictures:
         self.config, folder = config, Path(config.path)
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}; set `path` to a folder of pictures.")
-        paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS}
+        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS]
+        # A name that is no UTF-8 is spelled out, so that it can be drawn by.
+        paths = {str(path.relative_to(folder)).encode(errors="backslashreplace").decode(): path for path in files}
         broken = broken_among(paths, folder / "pictures")
         if broken:
             first = next(iter(broken.values()))

@@ -113,7 +113,9 @@ def read_records(path: Path) -> Iterator[Any]:
     Raises: DataError when the file is missing, is no JSON, or holds no list.
     """
     if not path.is_file():
-        raise DataError(f"There is no file {str(path) or '(`path` is empty)'}; set `path` to a JSON list or a JSONL file.")
+        raise DataError(
+            f"There is no file {path if path.name else '(`path` is empty)'}; set `path` to a JSON list or a JSONL file."
+        )
     try:
         if path.suffix == ".jsonl":
             with path.open(encoding="utf-8-sig") as file:
