@@ -1,6 +1,6 @@
 """A unified model small enough to train, kill and train again in a test: reading, captions and drawings of the watch world.
 
-    python unified_training.py RUN SLEEP_S
+python unified_training.py RUN SLEEP_S
 """
 
 from __future__ import annotations

@@ -17,7 +17,6 @@ from bothways.worlds.shapes.reader import ShapesReader, read
 from bothways.worlds.shapes.render import render
 from bothways.worlds.shapes.scene import ATTRIBUTES, draw_scene
 
-FULL = pytest.mark.skipif("'slow' not in config.getoption('markexpr')", reason="minutes; run with -m slow")
 CONFIG = ShapesConfig()
 READER = ShapesReader(CONFIG)
 BAD = {
@@ -66,7 +65,6 @@ def test_clean_renderings_are_read_right(size_px, num):
     check_clean(num, size_px)
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("size_px", [48, 64, 95, 128, 224])
 def test_a_thousand_clean_renderings_are_read_right(size_px):
@@ -84,7 +82,6 @@ def test_worlds_of_one_size_of_one_ground_and_of_all_colours_are_read(dial):
     check_clean(60, 64, ShapesConfig(dial=dial))
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_thousand_of_every_level_are_read(level):
@@ -97,7 +94,6 @@ def test_a_shape_half_painted_over_is_unread_and_the_rest_is_read(half, rgb):
     check_half_painted_over(60, 64, half, rgb)
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("size_px", [64, 128, 224])
 @pytest.mark.parametrize("half", shapes.HALVES)
@@ -111,7 +107,6 @@ def test_blur_and_noise_are_rarely_read_wrong(bad):
     check_rarely_wrong(80, BAD[bad])
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD)
 def test_blur_and_noise_are_rarely_read_wrong_on_a_thousand(bad):

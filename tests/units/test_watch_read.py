@@ -17,7 +17,6 @@ from bothways.worlds.watch.reader import WatchReader, read
 from bothways.worlds.watch.render import render
 from bothways.worlds.watch.scene import draw_scene
 
-FULL = pytest.mark.skipif("'slow' not in config.getoption('markexpr')", reason="minutes; run with -m slow")
 CONFIG = WatchConfig()
 READER = WatchReader(CONFIG)
 
@@ -73,7 +72,6 @@ def test_clean_renderings_are_read_right(size_px, num):
     check_clean(num, size_px)
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("size_px", [64, 128, 224])
 def test_a_thousand_clean_renderings_are_read_right(size_px):
@@ -90,7 +88,6 @@ def test_what_is_painted_over_at_128_px_is_unreadable_and_the_rest_is_read(part)
     check_painted_over(20, 128, part)
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("size_px", [64, 128, 224])
 @pytest.mark.parametrize("part", PAINTED_OVER)
@@ -103,7 +100,6 @@ def test_blur_and_noise_rarely_make_weather_and_corners_wrong(worsen):
     check_rarely_wrong(60, worsen)
 
 
-@FULL
 @pytest.mark.slow
 @pytest.mark.parametrize("worsen", [lambda p, i: damage.blurred(p), damage.noisy], ids=["blur", "noise"])
 def test_blur_and_noise_rarely_make_weather_and_corners_wrong_on_a_thousand(worsen):
@@ -129,7 +125,6 @@ def test_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
     check_reconstructions(40)
 
 
-@FULL
 @pytest.mark.slow
 def test_a_thousand_of_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
     check_reconstructions(1000)

@@ -80,9 +80,7 @@ def in_turn(jobs: Mapping[str, Callable[[], object]], units: int, rounds: int, w
     return cases
 
 
-def compared(
-    what: str, shape: dict[str, Any], cases: Mapping[str, Case], ours: str, reference: str, target: float
-) -> Bench:
+def compared(what: str, shape: dict[str, Any], cases: Mapping[str, Case], ours: str, reference: str, target: float) -> Bench:
     """The result of a bench."""
     a, b = cases[ours], cases[reference]
     ratio = (a.units / a.median_s) / (b.units / b.median_s)

@@ -74,9 +74,7 @@ def build(
     Raises: DataError when the sequence is longer than `max_tokens` or a given segment has no content; ConfigError when the
     sample holds an image that no tokenizer is there for.
     """
-    made = pieces(
-        sample, wording, given, learned, drawing=drawing, causal_given=causal_given, drop=drop, seed=seed, step=step
-    )
+    made = pieces(sample, wording, given, learned, drawing=drawing, causal_given=causal_given, drop=drop, seed=seed, step=step)
     runs: list[Run] = []
     for piece in made:
         if piece.to_write:
@@ -165,9 +163,7 @@ def _learned_image(
     return Piece(index, (mark(wording.open, target),), (body,), (*copied, close), to_write)
 
 
-def _covered(
-    n: int, drawing: Drawing, to_write: bool, seed: int, name: tuple[str | int, ...]
-) -> dict[str, np.ndarray]:
+def _covered(n: int, drawing: Drawing, to_write: bool, seed: int, name: tuple[str | int, ...]) -> dict[str, np.ndarray]:
     """Content and target of an image predicted in place: only what cannot be seen is to be predicted."""
     content, target = np.full(n, Content.NOISED, dtype=np.int8), np.full(n, Duty.IMAGE, dtype=np.int8)
     if drawing.masked is not None:

@@ -186,4 +186,3 @@ def frozen(ids: Iterable[int]) -> np.ndarray:
     vector = np.array(list(ids), dtype=np.int64)
     vector.flags.writeable = False
     return vector
-
