@@ -465,14 +465,14 @@ UNFORESEEN = {
 @pytest.mark.parametrize("case", UNFORESEEN)
 def test_what_nobody_foresaw_is_one_sentence_too(case: str, told, monkeypatch: pytest.MonkeyPatch) -> None:
     error, code, words = UNFORESEEN[case]
-    monkeypatch.setattr("bothways.recipes.recipe.names", broken(error))
+    monkeypatch.setattr("bothways.recipes.read.names", broken(error))
     refused(told("recipes"), code, *words)
     found = told("recipes", "--debug")
     assert found[0] == code and "Traceback" in found[2]
 
 
 def test_ctrl_c_ends_with_130(told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bothways.recipes.recipe.names", broken(KeyboardInterrupt()))
+    monkeypatch.setattr("bothways.recipes.read.names", broken(KeyboardInterrupt()))
     refused(told("recipes"), 130, "Ctrl-C")
 
 

@@ -13,7 +13,7 @@ from bothways.data import SOURCES
 
 if TYPE_CHECKING:
     from bothways.data.items import AbstractItems
-    from bothways.data.stream import Source
+    from bothways.data.source import Source
     from bothways.worlds.world import AbstractWorld
 
 Fit = Literal["stretch", "crop", "pad"]

@@ -6,28 +6,15 @@ and nothing else. So step t of both arms holds the same own-task samples and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Callable
 
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.sample import AbstractPicture, Image, Sample
 from bothways.data.configs import MixtureConfig
+from bothways.data.source import Source
 from bothways.layout.batch import Batch, collate
 from bothways.layout.sequence import Sequence
-
-
-class Source(Protocol):
-    """A pool of samples."""
-
-    def sample(self, cursor: int) -> Sample:
-        """Sample `cursor` >= 0: a pure function."""
-
-    def pictures(self) -> Iterable[AbstractPicture]:
-        """Every picture of a finite pool, which can be encoded before training; nothing of an endless one."""
-
-    def keep(self, fits: Callable[[Sample], object]) -> None:
-        """Called once before training: leave out what `fits` refuses with a DataError, where that is for a source to do."""
 
 
 class MixtureStream:

@@ -10,7 +10,8 @@ from rich.console import Console
 from bothways.core.errors import ConfigError, unknown
 from bothways.core.rundir import RunDir
 from bothways.core.sample import AbstractPicture
-from bothways.data.stream import MixtureStream, Source
+from bothways.data.source import Source
+from bothways.data.stream import MixtureStream
 from bothways.layout.wording import load_wording
 from bothways.model import freeze
 from bothways.model.encodings import Encodings

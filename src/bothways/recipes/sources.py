@@ -12,7 +12,7 @@ from bothways.core.errors import DataError, RunError
 from bothways.core.sample import Sample
 from bothways.data.configs import WorldSourceConfig
 from bothways.data.items import ItemSource
-from bothways.data.stream import Source
+from bothways.data.source import Source
 from bothways.recipes.recipe import Recipe
 from bothways.worlds.world import AbstractWorld
 
