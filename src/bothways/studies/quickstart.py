@@ -29,7 +29,7 @@ STUDY = Study(
         "cannot decide."
     ),
     base="vq-vq",
-    base_changes={"train.threads": 1},  # arms run side by side, a core each
+    base_changes={"train.threads": 2},  # on two cores the arms run one after the other, on more side by side
     arms=(
         Arm(name="understanding", about="answers questions and describes", changes=UNDERSTANDING, draws=False),
         Arm(name="drawing", about="draws what a request says", changes=DRAWING, reads=False),
