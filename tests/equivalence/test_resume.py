@@ -53,7 +53,8 @@ def final(path: Path) -> dict[str, torch.Tensor]:
     folder = path / "checkpoints" / checkpoint.name_of(STEPS)
     return {
         f"{file}:{name}": tensor
-        for file in (checkpoint.MODEL, checkpoint.OPTIMIZER)
+        for file in (checkpoint.MODEL, checkpoint.OPTIMIZER, checkpoint.AVERAGE)
+        if (folder / file).exists()
         for name, tensor in load_file(folder / file).items()
     }
 
@@ -148,12 +149,22 @@ def test_a_run_that_is_complete_is_resumed_without_a_step(tmp_path: Path, uninte
     assert all(torch.equal(tensor, before[name]) for name, tensor in final(tmp_path / "run").items())
 
 
-def test_resuming_in_bfloat16_with_idle_parameters_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dtype": "bfloat16"},
+        {"muon": {"parts": ["backbone", "image"]}},
+        {"average": {"decay": 0.9}},
+        {"average": {"device": "cpu"}},
+    ],
+    ids=["bfloat16", "muon", "average", "average on the cpu"],
+)
+def test_resuming_with_idle_parameters_changes_nothing_whatever_trains_them(tmp_path: Path, changes: dict) -> None:
     for name, crash_at in (("whole", -1), ("cut", 7)):
         try:
-            train(tmp_path / name, crash_at, dtype="bfloat16")
+            train(tmp_path / name, crash_at, **changes)
         except Crash:
-            train(tmp_path / name, dtype="bfloat16")
+            train(tmp_path / name, **changes)
     assert_same_run(tmp_path / "whole", tmp_path / "cut")
 
 

@@ -1,7 +1,8 @@
 """Reading checkpoints: folders that appear whole or not at all, know their own checksums, and are checked when they are read.
 
 checkpoints/step-000400/model.safetensors      state_dict of the module, buffers included
-                        optimizer.safetensors  `<parameter name>.exp_avg` and so on
+                        optimizer.safetensors  `<parameter name>.exp_avg`, `.momentum_buffer` and so on
+                        average.safetensors    the moving average of what is trained, where the run keeps one
                         state.json             step, samples, seconds, aliases, checksums
 
 A module may offer `rebuilt()`, the weights that its config alone gives back (what stands under a LoRA) with a checksum each: a
@@ -17,8 +18,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -27,7 +28,14 @@ from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
 
 FORMAT = 1
-MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
+MODEL, OPTIMIZER, AVERAGE, STATE = "model.safetensors", "optimizer.safetensors", "average.safetensors", "state.json"
+
+
+@runtime_checkable
+class HasState(Protocol):
+    """An optimizer, or several as one: `state` maps each parameter to its moments, by name, making what is missing."""
+
+    state: dict[Tensor, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -49,14 +57,19 @@ class Checkpoint:
     aliases: Mapping[str, str] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def weights(self) -> dict[str, Tensor]:
-        """The module's state_dict but for what was `left_out`, on the CPU; tied names share one tensor."""
-        tensors = self._tensors(MODEL)
+    def weights(self, averaged: bool = True) -> dict[str, Tensor]:
+        """The module's state_dict but for what was `left_out`, on the CPU; tied names share one tensor. `averaged`: with the
+        moving average of what is trained, where the run keeps one; training goes on from what is not averaged."""
+        tensors = self._tensors(MODEL) | (self.average() if averaged else {})
         return tensors | {name: tensors[twin] for name, twin in self.aliases.items()}
 
-    def load_into(self, module: nn.Module) -> None:
-        """Copies the weights and buffers in place. Raises: RunError when names or shapes do not fit."""
-        weights, own = self.weights(), module.state_dict()
+    def average(self) -> dict[str, Tensor]:
+        """The moving average of what is trained; empty where the run keeps none."""
+        return self._tensors(AVERAGE) if (self.path / AVERAGE).exists() else {}
+
+    def load_into(self, module: nn.Module, averaged: bool = True) -> None:
+        """Copies the weights (see `weights`) and buffers in place. Raises: RunError when names or shapes do not fit."""
+        weights, own = self.weights(averaged), module.state_dict()
         rebuilt = module.rebuilt() if self.left_out else {}
         for name, expected in self.left_out.items():
             if rebuilt.get(name) != expected:
@@ -71,16 +84,15 @@ class Checkpoint:
             first = " ".join(str(error).split())[:300]
             raise RunError(f"{self.path} does not fit the model that the config describes ({first}).") from None
 
-    def load_optimizer(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def load_optimizer(self, module: nn.Module, optimizer: HasState) -> None:
         """Puts back the optimizer's moments; parameters that never had a gradient have none."""
-        tensors = self._tensors(OPTIMIZER)
+        parameters = dict(module.named_parameters())
         optimizer.state.clear()
-        for name, parameter in module.named_parameters():
-            state = {key: tensors.get(f"{name}.{key}") for key in ("step", "exp_avg", "exp_avg_sq")}
-            if state["step"] is not None:
-                # `step` stays where AdamW puts it: on the parameter's device for the fused path. A clone is aligned as
-                # fresh tensors are, which the memory map of a file is not.
-                optimizer.state[parameter] = {key: t.to(parameter.device, copy=True) for key, t in state.items()}
+        for name, tensor in self._tensors(OPTIMIZER).items():
+            name, _, key = name.rpartition(".")
+            # `step` stays where AdamW puts it: on the parameter's device for the fused path. A clone is aligned as fresh
+            # tensors are, which the memory map of a file is not.
+            optimizer.state[parameters[name]][key] = tensor.to(parameters[name].device, copy=True)
 
     def _tensors(self, name: str) -> dict[str, Tensor]:
         try:

@@ -8,28 +8,34 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from bothways.core.disk import TEMPORARY, sync, write_json, writing
 from bothways.model.checkpoint import (
+    AVERAGE,
     FORMAT,
     MODEL,
     OPTIMIZER,
     STATE,
+    HasState,
     Progress,
     checkpoints_in,
     checksum,
     name_of,
     step_of,
 )
+from bothways.train.average import Average
 
 CORRUPT = ".corrupt-"  # a damaged checkpoint is renamed so; it is neither read nor deleted
 
 
 def save_checkpoint(
-    folder: Path, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer | None = None
+    folder: Path,
+    progress: Progress,
+    module: nn.Module,
+    optimizer: HasState | None = None,
+    average: Average | None = None,
 ) -> Path:
     """Writes `folder/step-NNNNNN` and returns its path. Raises: RunError when the disk refuses; older ones stay."""
     target = folder / name_of(progress.step)
@@ -37,7 +43,7 @@ def save_checkpoint(
         folder.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=folder))
         try:
-            _fill(partial, progress, module, optimizer)
+            _fill(partial, progress, module, optimizer, average)
             partial.chmod(0o755)
             if target.exists():  # a damaged one of the same step
                 target.rename(folder / f"{TEMPORARY}{target.name}-replaced")
@@ -68,13 +74,15 @@ def prune(folder: Path, milestones: Collection[int], keep: int = 2) -> None:
             shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _fill(folder: Path, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
+def _fill(folder: Path, progress: Progress, module: nn.Module, optimizer: HasState | None, average: Average | None) -> None:
     weights = module.state_dict()
     left_out = module.rebuilt() if hasattr(module, "rebuilt") else {}
     tensors, aliases = _without_twins({name: tensor for name, tensor in weights.items() if name not in left_out})
     _write_tensors(folder / MODEL, tensors)
     if optimizer is not None:
         _write_tensors(folder / OPTIMIZER, _flattened(module, optimizer))
+    if average is not None:
+        _write_tensors(folder / AVERAGE, average.weights)
     checksums = {path.name: checksum(path) for path in sorted(folder.glob("*.safetensors"))}
     state = {"format": FORMAT, "progress": asdict(progress), "aliases": aliases, "checksums": checksums}
     if left_out:
@@ -97,7 +105,7 @@ def _without_twins(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict
     return written, aliases
 
 
-def _flattened(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _flattened(module: nn.Module, optimizer: HasState) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": value
         for name, parameter in module.named_parameters()

@@ -9,6 +9,21 @@ from pydantic import Field, field_validator
 from bothways.core.config import Config
 
 
+class MuonConfig(Config):
+    """Muon for matrices inside a network: the update is the momentum with all its singular values made one."""
+
+    parts: tuple[str, ...] = ("backbone.lm.model.layers",)  # beginnings of weights' names; their matrices are Muon's
+    momentum: float = Field(0.95, ge=0, lt=1)  # of the averaged gradient
+    lr_share: float = Field(1.0, gt=0)  # Muon's learning rate as a share of `lr`, all along the schedule
+
+
+class AverageConfig(Config):
+    """A moving average of the weights (EMA), with which milestones and the finished run are examined and used."""
+
+    decay: float = Field(0.9999, gt=0, lt=1)  # share of the old average that stays at a step, at most; MAR's
+    device: Literal["same", "cpu"] = "same"  # where the copy lies: beside the weights, or on the CPU to save accelerator memory
+
+
 class TrainConfig(Config):
     """Settings of the trainer; the same for unified models and visual tokenizers."""
 
@@ -17,10 +32,12 @@ class TrainConfig(Config):
     betas: tuple[float, float] = (0.9, 0.95)  # AdamW's two decay rates
     eps: float = Field(1e-8, gt=0)  # AdamW's denominator floor
     weight_decay: float = Field(0.1, ge=0)  # decoupled, on matrices only
+    muon: MuonConfig | None = None  # null: AdamW trains everything; else Muon trains the matrices of some parts
     warmup_share: float = Field(0.05, ge=0, le=1)  # share of the steps in which lr rises linearly
     schedule: Literal["cosine", "constant"] = "cosine"  # what follows the warmup
     final_lr_share: float = Field(0.0, ge=0, le=1)  # lr at the end of the cosine, as a share of `lr`
     clip: float = Field(1.0, ge=0)  # largest global gradient norm; 0 = no clipping
+    average: AverageConfig | None = None  # null: a run is used with its last weights
     weights: dict[str, float] = Field(default_factory=dict)  # loss weight per term; a term not named here weighs 1
     micro_batches: int = Field(1, gt=0)  # pieces that the stream cuts a step into; the result does not depend on it
     dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 = autocast around the forward pass

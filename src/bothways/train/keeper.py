@@ -8,14 +8,15 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from bothways.core.disk import read_json, remove_leftovers, write_json
-from bothways.model.checkpoint import Progress, name_of, newest
+from bothways.model.checkpoint import HasState, Progress, name_of, newest
 from bothways.train import checkpoint
+from bothways.train.average import Average
 from bothways.train.config import TrainConfig
 from bothways.train.interrupt import Interrupt, Interrupted
 from bothways.train.step import check_weights
@@ -29,13 +30,15 @@ class Keeper:
         folder: Path,
         config: TrainConfig,
         module: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: HasState,
+        average: Average | None,
         on_milestone: Callable[[int], None] | None,
         say: Callable[[str], None],
     ):
         self.interrupt = Interrupt()
         self.resumed_at: int | None = None
         self._folder, self._config, self._module, self._optimizer = folder, config, module, optimizer
+        self._average = average
         self._on_milestone, self._say = on_milestone, say
         self._saved_step, self._saved_at = -1, 0.0
 
@@ -50,8 +53,10 @@ class Keeper:
         found = newest(self._folder, self._say)
         if found is None:
             return Progress()
-        found.load_into(self._module)
+        found.load_into(self._module, averaged=False)
         found.load_optimizer(self._module, self._optimizer)
+        if self._average:
+            self._average.load(found.average())
         checkpoint.set_aside_newer(self._folder, found.progress.step)
         self._saved_step = self.resumed_at = found.progress.step
         self._say(f"Going on from {found.path} (step {found.progress.step} of {self._config.steps}).")
@@ -76,7 +81,7 @@ class Keeper:
         if progress.step != self._saved_step:
             check_weights(self._module, progress.step, self.last_good)
             before_save()
-            checkpoint.save_checkpoint(self._folder, progress, self._module, self._optimizer)
+            checkpoint.save_checkpoint(self._folder, progress, self._module, self._optimizer, self._average)
             self._saved_step = progress.step
             checkpoint.prune(self._folder, self._config.milestone_steps)
         self._saved_at = time.monotonic()
@@ -90,7 +95,7 @@ class Keeper:
         if step in done:
             return
         try:
-            with self.interrupt.at_once():
+            with self.interrupt.at_once(), self._average.in_use() if self._average else nullcontext():
                 self._on_milestone(step)
         except KeyboardInterrupt:
             if self.interrupt.requested is None:

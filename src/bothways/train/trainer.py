@@ -23,6 +23,7 @@ from bothways.core.randomness import seed_of
 from bothways.core.rundir import RunDir
 from bothways.core.tally import Tally
 from bothways.model.checkpoint import Progress
+from bothways.train.average import Average
 from bothways.train.config import TrainConfig
 from bothways.train.keeper import Keeper
 from bothways.train.log import TrainLog
@@ -75,12 +76,13 @@ class Trainer:
     ):
         self.module, self.stream, self.config, self.folder = module, stream, config, run
         self.optimizer = build_optimizer(module, config)
+        self.average = Average(module, config.average) if config.average else None
         self.progress = Progress()
         self._console, self._title = console, title
         self._device = next(module.parameters()).device
         self._before_step = getattr(module, "before_step", _nothing)
         self._after_step = getattr(module, "after_step", _nothing)
-        self._keeper = Keeper(run.checkpoints, config, module, self.optimizer, on_milestone, self._say)
+        self._keeper = Keeper(run.checkpoints, config, module, self.optimizer, self.average, on_milestone, self._say)
         self._notices: list[str] = []
         self._seen_terms: set[str] = set()
         if config.shares_every_steps:
@@ -99,6 +101,8 @@ class Trainer:
                 self.module.train()
                 keeper.begin(self.progress, self._log.sync)
                 self.run()
+        if self.average:
+            self.average.swap()  # what a finished run is used with; its own weights are in the last checkpoint
         self._warn_of_unused_weights()
         done = self.progress
         return Fitted(
@@ -163,10 +167,11 @@ class Trainer:
             raise TrainingError(f"Step {step} gives no gradient to any parameter (its batches hold {dict(counts)}).")
 
     def _update(self, step: int) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(step, self.config)
+        self.optimizer.set_lr(learning_rate(step, self.config))
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
+        if self.average:
+            self.average.update(step)
 
     def _advance(self, batches: list[StepBatch], seconds: float, waited: float) -> None:
         done = self.progress
