@@ -25,6 +25,7 @@ PROMISED = {
     "distance": {"--num", "--set"},
     "swap": {"--part", "--out"},
     "probe": {"--what", "--step", "--num"},
+    "size": {"--set"},
     "inspect": {"--num", "--source", "--set"},
     "train": {"--out", "--resume", "--set"},
     "train-tokenizer": {"--out", "--resume", "--set"},

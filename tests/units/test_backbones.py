@@ -58,11 +58,57 @@ def test_an_unknown_size_is_answered_with_the_nearest():
 
 
 def test_sizes_grow_and_nano_is_about_a_million_parameters():
-    widths = [width for width, _, _ in SIZES.values()]
+    widths = [shape.width for shape in SIZES.values()]
     assert widths == sorted(widths)
-    assert all(width % heads == 0 and (width // heads) % 2 == 0 for width, _, heads in SIZES.values())
+    assert all(CausalLMConfig(size=size).shape.head_width % 2 == 0 for size in SIZES)
     nano = CausalLMConfig(size="nano").build(512)
     assert 0.7e6 < sum(p.numel() for p in nano.parameters()) < 1.3e6
+
+
+@pytest.mark.parametrize(
+    ("size", "family", "tied", "published"),
+    [("gemma-2-2b", "gemma2", True, 2_614_341_888), ("llama-2-7b", "llama", False, 6_738_415_616)],
+)
+def test_published_sizes_have_the_published_number_of_weights(size: str, family: str, tied: bool, published: int):
+    with torch.device("meta"):
+        backbone = CausalLMConfig(size=size, family=family, tied=tied).build(512)
+    assert sum(p.numel() for p in backbone.parameters()) == published
+
+
+def test_another_width_leaves_the_dials_heads_and_mlp_behind():
+    shape = CausalLMConfig(size="gemma-2-2b", width=256).shape
+    assert (shape.num_kv_heads, shape.head_width, shape.mlp_width) == (8, 32, 688)
+
+
+def test_fewer_key_heads_and_a_tied_table_read_and_cache_as_any_other():
+    torch.manual_seed(0)
+    backbone = CausalLMConfig(size="tiny", num_heads=4, num_kv_heads=2, tied=True).build(100)
+    rows = torch.arange(6)[None]
+    x, none = backbone.embed(rows), rows > 9
+    with torch.no_grad():
+        whole = backbone.run(x, Reads.within(rows * 0, rows, none), rows)
+        cache = backbone.new_cache(1)
+        steps = [
+            backbone.run(x[:, i : i + 1], Reads(q * 0, q, k * 0, k, k > 9), q, cache)
+            for i in range(6)
+            for q, k in [(rows[:, i : i + 1], rows[:, : i + 1])]
+        ]
+    torch.testing.assert_close(torch.cat(steps, 1), whole, rtol=1e-4, atol=1e-5)
+    assert backbone.lm.lm_head.weight is backbone.lm.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [({"num_kv_heads": 3}, "3 heads of keys and values for 2"), ({"num_heads": 3}, "32 wide with 3 heads")],
+)
+def test_heads_that_do_not_fit_are_refused(changes: dict, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        CausalLMConfig(size="tiny", **changes)
+
+
+def test_a_text_table_smaller_than_the_tokenizer_is_refused():
+    with pytest.raises(ConfigError, match="has 512 entries and the backbone's text table 100 rows"):
+        CausalLMConfig(size="tiny", vocab_size=100).build(512)
 
 
 def test_shapes_are_checked_in_tests():

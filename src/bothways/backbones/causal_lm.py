@@ -35,7 +35,7 @@ class CausalLM(AbstractBackbone):
 
     @property
     def width(self) -> int:
-        return self.config.shape[0]
+        return self.config.shape.width
 
     def embed(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape D"]:
         return self.lm.get_input_embeddings()(ids)
@@ -93,26 +93,33 @@ class CausalLM(AbstractBackbone):
 
 def _compute_dtype(x: Tensor) -> torch.dtype:
     device = x.device.type
+    if device == "meta":  # autocast knows no such device
+        return x.dtype
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
 
 
 def _build(config: CausalLMConfig, vocab_size: int) -> torch.nn.Module:
     from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
-    width, layers, heads = config.shape
+    shape = config.shape
+    if shape.vocab_size and shape.vocab_size < vocab_size:
+        raise ConfigError(
+            f"The text tokenizer has {vocab_size} entries and the backbone's text table {shape.vocab_size} rows; set "
+            "model.backbone.vocab_size to at least as many."
+        )
     if config.family not in CONFIG_MAPPING:
         raise ConfigError(unknown("backbone family", config.family, list(CONFIG_MAPPING)))
     try:
         values = CONFIG_MAPPING[config.family](
-            vocab_size=vocab_size,
-            hidden_size=width,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=heads,
-            head_dim=width // heads,
-            intermediate_size=config.mlp_width,
+            vocab_size=shape.vocab_size or vocab_size,
+            hidden_size=shape.width,
+            num_hidden_layers=shape.num_layers,
+            num_attention_heads=shape.num_heads,
+            num_key_value_heads=shape.num_kv_heads,
+            head_dim=shape.head_width,
+            intermediate_size=shape.mlp_width,
             max_position_embeddings=config.max_positions,
-            tie_word_embeddings=False,
+            tie_word_embeddings=config.tied,
             pad_token_id=None,
             bos_token_id=None,
             eos_token_id=None,

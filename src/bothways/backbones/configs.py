@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
@@ -15,13 +16,30 @@ if TYPE_CHECKING:
     from bothways.backbones.backbone import AbstractBackbone
     from bothways.backbones.lora import Adapter
 
-# One dial: name -> (width, layers, heads). The rest follows from these.
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a decoder. Where `num_kv_heads`, `head_width` or `mlp_width` are None they follow from the others;
+    `vocab_size` None: what the text tokenizer needs."""
+
+    width: int
+    num_layers: int
+    num_heads: int
+    num_kv_heads: int | None = None
+    head_width: int | None = None
+    mlp_width: int | None = None
+    vocab_size: int | None = None
+
+
+# One dial. The first five are the house's; the others are published models, as their config.json has them.
 SIZES = {
-    "tiny": (32, 2, 2),
-    "nano": (128, 4, 4),
-    "micro": (256, 6, 8),
-    "small": (512, 8, 8),
-    "base": (768, 12, 12),
+    "tiny": Shape(32, 2, 2),
+    "nano": Shape(128, 4, 4),
+    "micro": Shape(256, 6, 8),
+    "small": Shape(512, 8, 8),
+    "base": Shape(768, 12, 12),
+    "gemma-2-2b": Shape(2304, 26, 8, num_kv_heads=4, head_width=256, mlp_width=9216, vocab_size=256_000),
+    "llama-2-7b": Shape(4096, 32, 32, num_kv_heads=32, head_width=128, mlp_width=11008, vocab_size=32_000),
 }
 
 
@@ -64,35 +82,49 @@ class CausalLMConfig(BackboneConfig):
 
     kind: Literal["transformers"] = "transformers"
     family: str = "llama"  # model_type of a transformers causal LM: llama, qwen2, qwen3, mistral, smollm3, ...
-    size: str = "nano"  # tiny (tests), nano (about 1M parameters), micro, small, base
+    size: str = "nano"  # tiny (tests), nano (about 1M parameters), micro, small, base, gemma-2-2b, llama-2-7b
     width: int | None = Field(None, gt=0)  # overrides the dial
     num_layers: int | None = Field(None, gt=0)  # overrides the dial
     num_heads: int | None = Field(None, gt=0)  # overrides the dial
+    num_kv_heads: int | None = Field(None, gt=0)  # overrides the dial; heads of keys and values, a divisor of num_heads
+    vocab_size: int | None = Field(None, gt=0)  # rows of the text table; null: the dial's, or what the text tokenizer needs
+    tied: bool = False  # one table for text in and out
     max_positions: int = Field(1024, gt=0)  # longest sequence, tokens
     attention: Literal["auto", "matmul", "sdpa", "eager"] = "auto"  # auto: the fastest measured for dtype and device
 
     @model_validator(mode="after")
     def _heads_fit_the_width(self) -> CausalLMConfig:
-        width, _, heads = self.shape
-        if width % heads or width // heads % 2:
+        shape = self.shape
+        if shape.head_width is None or shape.head_width % 2:
             raise ConfigError(
-                f"The backbone is {width} wide with {heads} heads, and rotary positions need heads of an even width; "
-                "make width a multiple of twice num_heads."
+                f"The backbone is {shape.width} wide with {shape.num_heads} heads, and rotary positions need heads of an even "
+                "width; make width a multiple of twice num_heads."
+            )
+        if shape.num_heads % shape.num_kv_heads:
+            raise ConfigError(
+                f"Found {shape.num_kv_heads} heads of keys and values for {shape.num_heads} heads; make num_kv_heads a divisor "
+                "of num_heads."
             )
         return self
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """(width, layers, heads)."""
+    def shape(self) -> Shape:
+        """All numbers but `vocab_size` filled in; `head_width` is None where `num_heads` does not divide the width. The MLP is
+        8/3 as wide as the model (three matrices then cost what two of 4x would), rounded up to a multiple of 8."""
         if self.size not in SIZES:
             raise ConfigError(unknown("backbone size", self.size, SIZES))
-        width, layers, heads = SIZES[self.size]
-        return self.width or width, self.num_layers or layers, self.num_heads or heads
-
-    @property
-    def mlp_width(self) -> int:
-        """8/3 of the width (three matrices then cost what two of 4x would), rounded up to a multiple of 8."""
-        return -(-self.shape[0] * 8 // 3 // 8) * 8
+        dial = SIZES[self.size]
+        width, heads = self.width or dial.width, self.num_heads or dial.num_heads
+        own = (width, heads) == (dial.width, dial.num_heads)  # else what the dial says of heads and MLP fits no longer
+        return Shape(
+            width=width,
+            num_layers=self.num_layers or dial.num_layers,
+            num_heads=heads,
+            num_kv_heads=self.num_kv_heads or (dial.num_kv_heads if own else None) or heads,
+            head_width=(dial.head_width if own else None) or (None if width % heads else width // heads),
+            mlp_width=(dial.mlp_width if own else None) or -(-width * 8 // 3 // 8) * 8,
+            vocab_size=self.vocab_size or dial.vocab_size,
+        )
 
     def build(self, vocab_size: int) -> AbstractBackbone:
         from bothways.backbones.causal_lm import CausalLM

@@ -50,16 +50,15 @@ def bench_draw(batch_size: int = 8, size: str = "micro", guidance: float = 5.0, 
             batch_size,
             rounds,
         )
-        width, layers, heads = backbone.shape
         shape = {
             "pictures": batch_size,
             "rows": 2 * batch_size,
             "tokens": SIDE * SIDE,
             "prompt_tokens": prompt_tokens,
-            "width": width,
-            "layers": layers,
-            "heads": heads,
-            "mlp_width": backbone.mlp_width,
+            "width": backbone.shape.width,
+            "layers": backbone.shape.num_layers,
+            "heads": backbone.shape.num_heads,
+            "mlp_width": backbone.shape.mlp_width,
             "codes": vq.num_codes,
             "dtype": "float32",
         }
@@ -98,17 +97,17 @@ def _janus(backbone: CausalLMConfig, vq: VQConfig, vocab_size: int, guidance: fl
     """A random Janus whose language model has our backbone's shape and whose picture tokenizer has our vq's."""
     from transformers import JanusConfig, JanusForConditionalGeneration
 
-    width, layers, heads = backbone.shape
+    shape = backbone.shape
     config = JanusConfig(
         text_config={
             "model_type": "llama",
             "vocab_size": vocab_size,
-            "hidden_size": width,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": heads,
-            "head_dim": width // heads,
-            "intermediate_size": backbone.mlp_width,
+            "hidden_size": shape.width,
+            "num_hidden_layers": shape.num_layers,
+            "num_attention_heads": shape.num_heads,
+            "num_key_value_heads": shape.num_kv_heads,
+            "head_dim": shape.head_width,
+            "intermediate_size": shape.mlp_width,
             "max_position_embeddings": backbone.max_positions,
             "pad_token_id": PAD,
             "bos_token_id": BOS,
@@ -121,7 +120,7 @@ def _janus(backbone: CausalLMConfig, vq: VQConfig, vocab_size: int, guidance: fl
             "num_attention_heads": 2,
             "image_size": vq.size_px,
             "patch_size": vq.size_px // SIDE,
-            "projection_dim": width,
+            "projection_dim": shape.width,
         },
         vq_config={
             "embed_dim": vq.code_dim,
@@ -130,8 +129,8 @@ def _janus(backbone: CausalLMConfig, vq: VQConfig, vocab_size: int, guidance: fl
             "base_channels": vq.base_channels,
             "channel_multiplier": list(vq.channel_multiplier),
             "num_res_blocks": vq.num_res_blocks,
-            "projection_dim": width,
-            "image_token_embed_dim": width,
+            "projection_dim": shape.width,
+            "image_token_embed_dim": shape.width,
         },
     )
     with _quiet():

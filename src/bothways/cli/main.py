@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli import ask, bench, data, distance, evaluate, inspect, probe, quickstart, recipes, studies, swap, train
+from bothways.cli import ask, bench, data, distance, evaluate, inspect, probe, quickstart, recipes, size, studies, swap, train
 from bothways.cli.terminal import complain, say
 from bothways.core.errors import BothwaysError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 _PANELS = {
-    "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect},
+    "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect, "size": size.size},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
     "Study": {"studies": studies.studies, "study": studies.study, "swap": swap.swap},

@@ -14,24 +14,26 @@ CONTENT_GAIN = 1.7  # the same for a projector: makes up for what the GELU takes
 
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
-    """Embeddings normal with standard deviation 1, matrices gain / sqrt(fan-in), biases 0.
+    """Embeddings normal with standard deviation 1, matrices gain / sqrt(fan-in), biases 0; a table that is tied to the text
+    output is drawn as a matrix. On the meta device there is nothing to draw.
 
     Norms stay as their module made them: most scale by their weight (1 at first), Gemma's by 1 + weight (0 at first).
     GPT-2's 0.02 everywhere is too small for widths of a hundred: a nano model did not find a corner in 400 steps with it and
     most of them with this (LOG.md, 2026-11-21).
     """
+    outputs = {id(layer.weight) for name, layer in module.named_modules() if name.endswith("lm_head")}
     for name, weight in module.named_parameters():
-        if not weight.requires_grad:
+        if not weight.requires_grad or weight.is_meta:
             continue
         if name.endswith("bias"):
             weight.zero_()
         elif weight.ndim > 1 or "nothing" in name:
             generator = torch.Generator().manual_seed(seed_of(seed, "initial", name))
-            weight.copy_(torch.randn(weight.shape, generator=generator) * _std(name, weight))
+            weight.copy_(torch.randn(weight.shape, generator=generator) * _std(name, weight, id(weight) in outputs))
 
 
-def _std(name: str, weight: torch.Tensor) -> float:
-    if "nothing" in name or "embed" in name or ".axes." in name:
+def _std(name: str, weight: torch.Tensor, is_output: bool) -> float:
+    if not is_output and ("nothing" in name or "embed" in name or ".axes." in name):
         return EMBEDDING_STD
     first = name.endswith(("content.weight", "content.0.weight"))  # reads vectors; the layers after it, what a GELU leaves
     gain = MATRIX_GAIN if ".content." not in name else 1.0 if first else CONTENT_GAIN

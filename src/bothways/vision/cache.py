@@ -37,8 +37,8 @@ class EncodingCache:
         self._read_as = torch.long if discrete else torch.float32
         self.seconds = {"render": 0.0, "encode": 0.0}
         self._known: dict[str, np.ndarray] = {}
-        name = f"{tokenizer.spec.kind}-{identity(tokenizer.encoder)}"
-        self._folder = folder / name if folder and self.keeps else None
+        kept = folder and self.keeps
+        self._folder = folder / f"{tokenizer.spec.kind}-{identity(tokenizer.encoder)}" if kept else None
         for path in sorted(self._folder.glob("*.npz")) if self._folder and self._folder.is_dir() else ():
             with np.load(path) as saved:
                 self._known.update(zip(saved["keys"].tolist(), saved["tokens"], strict=True))

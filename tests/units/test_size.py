@@ -1,0 +1,31 @@
+"""`bothways size`: weights counted on the meta device are those of the model that is built for real."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.core.errors import ConfigError
+from bothways.model import freeze
+from bothways.recipes import size
+from bothways.recipes.assemble import build_model
+from bothways.recipes.recipe import load_recipe
+
+
+@pytest.mark.parametrize("name", ["vq-vq", "semantic-vq", "vq-semantic"])
+def test_counts_without_weights_are_those_with_weights(name: str) -> None:
+    recipe = load_recipe(name, {"model.frozen": ["backbone.layers.0"]})
+    measured = size.size_of(recipe)
+    assert measured.parts == freeze.counts(build_model(recipe))
+    assert set(measured.tokens) == set(recipe.data.sources) and min(measured.tokens.values()) > 64
+
+
+def test_a_published_backbone_is_counted_in_seconds_and_takes_no_memory() -> None:
+    changes = {"model.backbone.size": "llama-2-7b"}
+    parts = size.size_of(load_recipe("semantic-vq", changes)).parts
+    assert parts["backbone"]["total"] == 6_738_415_616
+
+
+def test_a_part_that_gives_another_shape_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bothways.heads.categorical.CategoricalHead.loss", lambda self, hidden, *rest: hidden[:, 0][:1])
+    with pytest.raises(ConfigError, match=r"The head gives \(1,\) where \(2,\) is needed"):
+        size.size_of(load_recipe("vq-vq"))
