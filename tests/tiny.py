@@ -22,7 +22,7 @@ VQ = {
     "kind": "vq",
     "size_px": SIZE_PX,
     "num_codes": 32,
-    "channel_multiplier": [1, 1, 1, 1, 1],  # 3 x 3 tokens
+    "channel_multiplier": [1, 1, 1, 1],  # 3 x 3 tokens
     "latent_channels": 32,
     "weights": None,
 }

@@ -20,6 +20,7 @@ from bothways.layout.sequence import Sequence
 from bothways.model.unified import UnifiedModel
 
 SAMPLES = [tiny.sample(pattern) for pattern in tiny.PATTERNS]
+ROUNDING = 4e-5  # of fp32 at this loudness: transformers' own states lie up to 2e-5 from those in fp64
 
 
 @lru_cache
@@ -71,7 +72,7 @@ def assert_chunks_equal_the_whole(model: UnifiedModel, cache, number: int, rows:
     for row, hidden in zip(rows, in_chunks(model, cache, number, rows), strict=True):
         whole = model.hidden(tiny.batch_of(model, [SAMPLES[row]]))[0]
         assert whole.std() > 0.1
-        assert (hidden - whole[: len(hidden)]).abs().max() < 1e-5 * whole.abs().max(), SAMPLES[row].id
+        assert (hidden - whole[: len(hidden)]).abs().max() < ROUNDING * whole.abs().max(), SAMPLES[row].id
 
 
 ROWS = list(range(len(SAMPLES)))
@@ -88,7 +89,7 @@ def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(n
     for row, hidden in zip(ROWS, in_chunks(model, cache, number, ROWS), strict=True):
         with torch.inference_mode():
             whole = plain.hidden(tiny.batch_of(plain, [SAMPLES[row]]))[0]
-        assert (hidden - whole[: len(hidden)]).abs().max() < 1e-5 * whole.abs().max(), SAMPLES[row].id
+        assert (hidden - whole[: len(hidden)]).abs().max() < ROUNDING * whole.abs().max(), SAMPLES[row].id
 
 
 @pytest.mark.parametrize("family", tiny.FAMILIES)

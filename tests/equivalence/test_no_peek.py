@@ -65,7 +65,7 @@ def through_layers(sequence: Sequence, num_layers: int) -> np.ndarray:
 
 def assert_exactly_the_permitted_states_move(model: UnifiedModel, sample: Sample) -> None:
     sequence, holds, moved = influence(model, sample)
-    permitted = through_layers(sequence, model.config.backbone.shape[1])
+    permitted = through_layers(sequence, model.config.backbone.shape.num_layers)
     wrong = [(q, k) for k in holds for q in range(len(sequence)) if moved[q, k] != permitted[q, k]]
     assert wrong == [], f"{sample.id}: (q, k) {wrong[:5]} of {moved.sum()}"
 

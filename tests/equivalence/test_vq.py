@@ -40,8 +40,15 @@ def test_our_encode_and_decode_are_those_of_transformers_own_network():
     assert tokens.shape == (6, 9) and len(tokens.unique()) > 1
     # Its quantiser compares lengths too, so a latent is brought to unit length before; with a unit-norm codebook the
     # nearest code of the latent and of its direction are the same.
-    assert theirs.encode(PIXELS).image_tokens.view(6, 9).tolist() == tokens.tolist()
-    torch.testing.assert_close(ours.decode(tokens), theirs.decode(tokens).clamp(-1, 1), rtol=0, atol=1e-4)
+    squares = F.pixel_unshuffle(PIXELS, CONFIG.stem_px)
+    assert theirs.encode(squares).image_tokens.view(6, 9).tolist() == tokens.tolist()
+    painted = F.pixel_shuffle(theirs.decode(tokens), CONFIG.stem_px)
+    torch.testing.assert_close(ours.decode(tokens), painted.clamp(-1, 1), rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_pixels_come_with_channels_first_in_memory():
+    assert to_unit(np.zeros((2, 4, 4, 3), np.uint8)).is_contiguous()
 
 
 def test_the_codebook_has_unit_length_also_after_weights_kept_in_fp16(tmp_path):

@@ -127,5 +127,5 @@ def test_a_run_keeps_foreign_tokenizer_weights_and_refuses_others(tmp_path: Path
 
 
 def _save_random_tokenizer(path: Path, seed: int) -> None:
-    shape = VQConfig(size_px=48, num_codes=32, channel_multiplier=(1, 1, 1, 1, 1), latent_channels=32, seed=seed)
+    shape = VQConfig(size_px=48, num_codes=32, channel_multiplier=(1, 1, 1, 1), latent_channels=32, seed=seed)
     save_file(dict(VQTokenizer(shape).network.state_dict()), path)

@@ -129,6 +129,8 @@ def _janus(backbone: CausalLMConfig, vq: VQConfig, vocab_size: int, guidance: fl
             "base_channels": vq.base_channels,
             "channel_multiplier": list(vq.channel_multiplier),
             "num_res_blocks": vq.num_res_blocks,
+            "in_channels": 3 * vq.stem_px**2,
+            "out_channels": 3 * vq.stem_px**2,
             "projection_dim": shape.width,
             "image_token_embed_dim": shape.width,
         },

@@ -142,7 +142,7 @@ NATURAL = Study(
         "The x-axis is measured: `bothways distance vq-vq --set model.given=...`, held-out R2 by place. What a "
         "tokenizer lets read at all differs between settings; the understanding arm of each setting is the control for that.",
         "The other tokenizers are made by `bothways train-tokenizer vq-tokenizer --set tokenizer.seed=1 --set train.seed=1 "
-        f"--out {OTHERS}/vq-1`, the same with `--set 'tokenizer.channel_multiplier=[1,1,2,2,4]' --out {OTHERS}/vq-4x4`, and "
+        f"--out {OTHERS}/vq-1`, the same with `--set 'tokenizer.channel_multiplier=[1,2,2,4]' --out {OTHERS}/vq-4x4`, and "
         f"`bothways train-tokenizer semantic-tokenizer --out {OTHERS}/semantic`.",
     ),
     reproduce="bothways study alignment-natural",
@@ -155,7 +155,7 @@ NATURAL = Study(
                 "model.given": {
                     "kind": "vq",
                     "weights": f"{OTHERS}/vq-4x4/tokenizer.safetensors",
-                    "channel_multiplier": [1, 1, 2, 2, 4],
+                    "channel_multiplier": [1, 2, 2, 4],
                 }
             },
             "patches": {"model.given": {"kind": "patches"}},

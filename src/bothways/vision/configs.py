@@ -62,8 +62,9 @@ class VQConfig(TokenizerConfig):
     size_px: int = Field(64, gt=0)  # side of the picture, pixels
     num_codes: int = Field(512, gt=1)  # entries of the codebook
     code_dim: int = Field(8, gt=0)  # width of one code; LlamaGen's value
-    base_channels: int = Field(32, gt=0, multiple_of=32)  # channels at full resolution; a multiple of 32 (group norm)
-    channel_multiplier: tuple[int, ...] = (1, 1, 2, 4)  # one entry a resolution; each further entry halves the grid
+    base_channels: int = Field(32, gt=0, multiple_of=32)  # channels behind the stem; a multiple of 32 (group norm)
+    stem_px: int = Field(2, gt=0)  # side of the square of pixels that enters and leaves the network as one place
+    channel_multiplier: tuple[int, ...] = (1, 2, 4)  # one entry a resolution; each further entry halves the grid
     num_res_blocks: int = Field(1, gt=0)  # residual blocks a resolution in the encoder (one more in the decoder)
     latent_channels: int = Field(128, gt=0)  # channels before the projection to `code_dim`
     weights: str | None = None  # `asset:NAME` (shipped), a path to a safetensors file, or null for random weights
@@ -79,11 +80,16 @@ class VQConfig(TokenizerConfig):
     @property
     def grid_side(self) -> int:
         """Tokens along one side."""
-        return self.size_px // 2 ** (len(self.channel_multiplier) - 1)
+        return self.size_px // self.shrink
+
+    @property
+    def shrink(self) -> int:
+        """Pixels along one side of a token."""
+        return self.stem_px * 2 ** (len(self.channel_multiplier) - 1)
 
     @property
     def spec(self) -> VisualSpec:
-        shrink = 2 ** (len(self.channel_multiplier) - 1)
+        shrink = self.shrink
         if self.size_px % shrink:
             raise ConfigError(
                 f"The vq tokenizer shrinks pictures {shrink} times, and {self.size_px} px is not a multiple of that; "

@@ -51,8 +51,11 @@ class AbstractTokenizer(nn.Module, ABC):
 
 
 def to_unit(pictures: np.ndarray) -> Float[Tensor, "B C *grid"]:
-    """uint8, channels last (pictures: (B, P, P, 3)) -> float in [-1, 1], channels first. Any number of axes."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).float() / 127.5 - 1.0
+    """uint8, channels last (pictures: (B, P, P, 3)) -> float in [-1, 1], channels first. Any number of axes.
+
+    Channels are first in memory too: a bf16 group norm over channels that lie last takes fifteen times as long on a CPU.
+    """
+    return torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).contiguous().float() / 127.5 - 1.0
 
 
 def to_uint8(pixels: Float[Tensor, "B C *grid"]) -> np.ndarray:

@@ -1,7 +1,8 @@
 """`vq`: discrete tokens from a convolutional autoencoder with a codebook.
 
-Network: transformers' `JanusVQVAE` (LlamaGen's VQ-16, Sun et al. 2024, arXiv 2406.06525). Deviation: its own quantiser
-cannot be trained (no reconstruction gradient reaches the encoder) and matches unnormalised latents although it decodes
+Network: transformers' `JanusVQVAE` (LlamaGen's VQ-16, Sun et al. 2024, arXiv 2406.06525). Deviations: (1) it sees squares of
+pixels as channels (`stem_px`), which costs a third at the same grid, most of the work being at full resolution; (2) its own
+quantiser cannot be trained (no reconstruction gradient reaches the encoder) and matches unnormalised latents although it decodes
 normalised codes; here latents and codes are both of unit length, as LlamaGen describes, and the codebook is stored at unit
 length so that the network's own encode and decode agree with ours (`tests/equivalence/test_vq.py`).
 """
@@ -41,18 +42,19 @@ class VQTokenizer(AbstractTokenizer):
 
     def latents(self, pixels: Float[Tensor, "B 3 P P"]) -> Float[Tensor, "B N D"]:
         """Unit-length latents before quantising, raster order."""
-        grid = self.network.quant_conv(self.network.encoder(pixels))
-        return F.normalize(grid.flatten(2).transpose(1, 2), dim=-1)
+        grid = self.network.quant_conv(self.network.encoder(F.pixel_unshuffle(pixels, self.config.stem_px)))
+        return F.normalize(grid.float().flatten(2).transpose(1, 2), dim=-1)
 
     def nearest(self, latents: Float[Tensor, "*shape D"]) -> Int[Tensor, "*shape"]:
         """Index of the closest code; for unit vectors the closest is the one with the largest inner product."""
-        return (latents @ self.codebook.T).argmax(-1)
+        with torch.autocast(latents.device.type, enabled=False):  # bf16 cannot tell neighbouring codes apart
+            return (latents @ self.codebook.T).argmax(-1)
 
     def paint(self, vectors: Float[Tensor, "B N D"]) -> Float[Tensor, "B 3 P P"]:
         """Pixels (not clipped) from unit-length vectors."""
         side = self.config.grid_side
         grid = vectors.transpose(1, 2).unflatten(2, (side, side))
-        return self.network.decoder(self.network.post_quant_conv(grid))
+        return F.pixel_shuffle(self.network.decoder(self.network.post_quant_conv(grid)), self.config.stem_px)
 
     def encode(self, pixels: Float[Tensor, "B 3 P P"]) -> Int[Tensor, "B N"]:
         return self.nearest(self.latents(pixels))
@@ -95,6 +97,8 @@ def _network(config: VQConfig) -> nn.Module:
                 channel_multiplier=list(config.channel_multiplier),
                 num_res_blocks=config.num_res_blocks,
                 num_patches=config.grid_side,
+                in_channels=3 * config.stem_px**2,
+                out_channels=3 * config.stem_px**2,
                 dropout=0.0,
             )
         )
