@@ -2,9 +2,9 @@
 
 Network: transformers' `JanusVQVAE` (LlamaGen's VQ-16, Sun et al. 2024, arXiv 2406.06525). Deviations: (1) it sees squares of
 pixels as channels (`stem_px`), which costs a third at the same grid, most of the work being at full resolution; (2) its own
-quantiser cannot be trained (no reconstruction gradient reaches the encoder) and matches unnormalised latents although it decodes
-normalised codes; here latents and codes are both of unit length, as LlamaGen describes, and the codebook is stored at unit
-length so that the network's own encode and decode agree with ours (`tests/equivalence/test_vq.py`).
+quantiser cannot be trained (no reconstruction gradient reaches the encoder) and matches unnormalised latents although it
+decodes normalised codes; here latents and codes are both of unit length, as LlamaGen describes, and the codebook is stored at
+unit length so that the network's own encode and decode agree with ours (`tests/equivalence/test_vq.py`).
 """
 
 from __future__ import annotations
