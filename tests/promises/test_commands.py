@@ -22,6 +22,7 @@ PROMISED = {
     "recipes": set(),
     "studies": set(),
     "study": {"--out", "--seeds", "--set"},
+    "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},
     "distance": {"--num", "--set"},
     "swap": {"--part", "--out"},
     "probe": {"--what", "--step", "--num"},

@@ -28,7 +28,7 @@ _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect, "size": size.size},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
-    "Study": {"studies": studies.studies, "study": studies.study, "swap": swap.swap},
+    "Study": {"studies": studies.studies, "study": studies.study, "grid": studies.grid, "swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw},
     "Data": {"make-data": data.make_data, "read": data.read},
 }

@@ -44,15 +44,15 @@ def _show(found: dict) -> None:
             if (row["side"], row["stage"], row["pooling"]) == ("given", last, "places"):
                 keys = ("value", "untrained", "shuffled", "chance")
                 shown.add_row(row["attribute"], *(f"{row[key]:.2f}" for key in keys), row["unit"])
-        console.print(shown)
+        console.print(shown, "")
     if found.get("cka"):
         shown = table("read against drawn", "CKA", "untrained", "other pictures")
         for row in found["cka"]:
             shown.add_row(row["stage"], *(f"{row[key]:.2f}" for key in ("value", "untrained", "shuffled")))
-        console.print(shown)
+        console.print(shown, "")
     if found.get("gradients"):
-        shown = table("gradients", "between losses", "within reading", "within drawing")
+        shown = table("cosine of gradients", "reading against drawing", "two of reading", "two of drawing")
         for row in found["gradients"]:
             keys = ("between", "within_reading", "within_drawing")
             shown.add_row(row["part"], *("–" if row[key] is None else f"{row[key]:.2f}" for key in keys))
-        console.print(shown)
+        console.print(shown, "")

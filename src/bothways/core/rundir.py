@@ -115,6 +115,15 @@ class RunDir:
         finally:
             os.close(handle)
 
+    def refuse_other(self, wanted: Mapping[str, Any], held: Mapping[str, Any]) -> None:
+        """Raises: RunError when `held`, the config of the run that is here, is not the one `wanted`."""
+        differences = _differences(held, wanted)
+        if differences:
+            raise RunError(
+                f"{self.path} already holds a run of another config ({'; '.join(differences[:3])}); "
+                "choose another --out, or train with that run's own config."
+            )
+
     def _check_enterable(self, wanted: dict[str, Any], resume: bool) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise RunError(f"{self.path} is a file; expected a folder for the run: choose another --out.")
@@ -123,12 +132,7 @@ class RunDir:
             if resume:
                 raise RunError(f"There is no run at {self.path} to resume; leave --resume out to start one there.")
             return
-        differences = _differences(self.config(), wanted)
-        if differences:
-            raise RunError(
-                f"{self.path} already holds a run of another config ({'; '.join(differences[:3])}); "
-                "choose another --out, or train with that run's own config."
-            )
+        self.refuse_other(wanted, self.config())
         if not resume:
             raise RunError(f"{self.path} already holds this run; add --resume to go on with it, or choose another --out.")
 

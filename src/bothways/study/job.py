@@ -33,6 +33,13 @@ class Job:
     def is_done(self) -> bool:
         return (self.folder / LEDGER).exists()
 
+    def refuse_other(self) -> None:
+        """Raises: RunError when the finished run is another recipe's. Keys younger than the run count as their defaults."""
+        run = RunDir(self.folder)
+        if self.is_done:
+            held = type(self.recipe).parse(run.config(), where=str(run.config_path))
+            run.refuse_other(self.recipe.to_dict(), held.to_dict())
+
     @property
     def cost(self) -> ArmLedger:
         """What the finished run cost."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from bothways.core.disk import read_json, write_atomic
 from bothways.study.page import page
-from bothways.study.probe_plots import Line, lines, scatter
+from bothways.study.probe_plots import Line, colours, lines, scatter
 
 POOLED = {"places": "all places side by side", "mean": "mean over places"}
 SIDES = {"given": "as a given picture", "learned": "as a learned picture, its request dropped"}
@@ -46,11 +46,11 @@ def _attribute(name: str, rows: list[dict[str, Any]]) -> str:
     drawn = [
         Line("chance (best constant answer)", "chance", [row["chance"] for row in own]),
         Line("shuffled labels", "arm1", [row["shuffled"] for row in own]),
-        Line("untrained", "arm2", [row["untrained"] for row in own]),
+        Line("untrained", "arm2", [row["untrained"] for row in own], under=True),
         Line("trained", "arm0", [row["value"] for row in own]),
     ]
     title = f"{name.replace('_', ' ')} ({own[0]['unit']}, n {own[0]['n']})"
-    return lines(title, _short([row["stage"] for row in own]), drawn, (0.0, 1.0))
+    return lines(title, _short([row["stage"] for row in own]), drawn, 0.0)
 
 
 def _cka(rows: list[dict[str, Any]]) -> str:
@@ -58,26 +58,29 @@ def _cka(rows: list[dict[str, Any]]) -> str:
         return ""
     drawn = [
         Line("other pictures", "arm1", [row["shuffled"] for row in rows]),
-        Line("untrained", "arm2", [row["untrained"] for row in rows]),
+        Line("untrained", "arm2", [row["untrained"] for row in rows], under=True),
         Line("trained", "arm0", [row["value"] for row in rows]),
     ]
-    return lines(f"CKA, read against drawn (n {rows[0]['n']})", _short([row["stage"] for row in rows]), drawn, (-0.25, 1.0))
+    return lines(f"CKA, read against drawn (n {rows[0]['n']})", _short([row["stage"] for row in rows]), drawn, -0.25)
 
 
 def _pulls(rows: list[dict[str, Any]]) -> str:
+    """Of the parts that both losses can reach in turn, projectors and layers; the table beside it has them all."""
+    rows = [row for row in rows if row["part"].endswith("projector") or row["part"].startswith("layer ")]
+    rows.sort(key=lambda row: row["part"].startswith("layer "))
     if not rows:
         return ""
     drawn = [
-        Line("between batches, reading", "arm1", [row["within_reading"] for row in rows]),
-        Line("between batches, drawing", "arm2", [row["within_drawing"] for row in rows]),
-        Line("between the two losses", "arm0", [row["between"] for row in rows]),
+        Line("two batches, reading", "arm3", [row["within_reading"] for row in rows]),
+        Line("two batches, drawing", "arm4", [row["within_drawing"] for row in rows]),
+        Line("reading against drawing", "arm0", [row["between"] for row in rows]),
     ]
-    names = [_SHORT.get(row["part"], row["part"]) for row in rows]
-    return lines("cosine of gradients", names, drawn, (-0.5, 1.0))
+    names = [row["part"].replace("_projector", " p.") for row in rows]
+    return lines("cosine of gradients, by layer", names, drawn, -0.25)
 
 
-def _maps(maps: dict[str, Any] | None) -> list[tuple[str, list[str]]]:
-    """(title, plots) for each attribute: every stage and side, t-SNE beside PCA."""
+def _maps(maps: dict[str, Any] | None) -> list[tuple[str, list[tuple[Any, str]], list[str]]]:
+    """(title, key, plots) for each attribute: every stage and side, t-SNE beside PCA."""
     if not maps:
         return []
     found = []
@@ -92,18 +95,15 @@ def _maps(maps: dict[str, Any] | None) -> list[tuple[str, list[str]]]:
                 )
                 for row in maps["points"]
             ]
-            found.append((name.replace("_", " "), plots))
+            found.append((name.replace("_", " "), _key(labels), plots))
     return found
 
 
-_SHORT = {
-    "given_projector": "given p.",
-    "learned_projector": "learned p.",
-    "backbone, rest": "rest",
-    "next_place": "next",
-    "nothing_text": "∅ text",
-    "nothing_image": "∅ image",
-}
+def _key(labels: list[Any]) -> list[tuple[Any, str]]:
+    """(value, colour), of many values a dozen."""
+    known = list(colours(labels).items())
+    step = -(-len(known) // 12)
+    return known[::step]
 
 
 def _short(stages: list[str]) -> list[str]:

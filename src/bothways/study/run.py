@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -39,7 +40,8 @@ def run(study: Study, out: Path, console: Console | None = None, workers: int | 
     planned = plan_of(study)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    shared = prepare(planned, out / "cache", console)
+    recipes = [recipe for by_seed in planned.configs.values() for recipe in by_seed.values()]
+    shared = prepare(recipes, out / "cache", console)
     jobs = jobs_of(planned, out)
     threads = jobs[0].recipe.train.threads or cores()
     run_all(jobs, workers or max(1, cores() // threads), console)
@@ -63,22 +65,21 @@ def jobs_of(planned: Plan, out: Path) -> list[Job]:
     ]
 
 
-def prepare(planned: Plan, cache: Path, console: Console | None) -> dict[str, float]:
-    """Renders and encodes every picture of every arm once; returns the seconds that took (of the first time)."""
-    recipes = [recipe for by_seed in planned.configs.values() for recipe in by_seed.values()]
+def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> dict[str, float]:
+    """Renders and encodes every picture of every recipe once; returns the seconds that took so far, earlier calls included."""
     pictures = {picture.key: picture for recipe in recipes for picture in _pictures(recipe)}
     tokenizers = {one.encodes_as.digest(): one.encodes_as for r in recipes for one in (r.model.given, r.model.learned)}
     sides = [EncodingCache(tokenizer.build(), cache) for tokenizer in tokenizers.values()]
     for side in sides:
         counted = track(pictures.values(), "rendering and encoding", console=console) if console else pictures.values()
         side.fill(counted)
-    seconds = {kind: sum(side.seconds[kind] for side in sides) for kind in ("render", "encode")}
     spent = cache / "seconds.json"
-    if any(seconds.values()) or not spent.exists():
-        with writing(cache):
-            cache.mkdir(parents=True, exist_ok=True)
-        write_json(spent, seconds)
-    return read_json(spent)
+    before = read_json(spent) if spent.exists() else {}
+    seconds = {kind: before.get(kind, 0.0) + sum(side.seconds[kind] for side in sides) for kind in ("render", "encode")}
+    with writing(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+    write_json(spent, seconds)
+    return seconds
 
 
 def _pictures(recipe: Recipe) -> list[AbstractPicture]:

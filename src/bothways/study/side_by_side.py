@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -42,6 +43,17 @@ def run_all(jobs: list[Job], workers: int, console: Console | None = None) -> No
 
     Raises: JobFailed with the first failed run's own sentence, after the others have been stopped and have saved.
     """
+    with closing(ended(jobs, workers, console)) as one_by_one:
+        for _, failure in one_by_one:
+            if failure is not None:
+                raise failure
+
+
+def ended(jobs: list[Job], workers: int, console: Console | None = None) -> Iterator[tuple[Job, JobFailed | None]]:
+    """Runs jobs as `run_all` does and yields each as it ends, with what stopped it; the others go on.
+
+    Closing the iterator stops those that still run, after they have saved.
+    """
     waiting = sorted((job for job in jobs if not job.is_done), key=lambda job: -job.samples_per_step * job.recipe.train.steps)
     running: list[_Running] = []
     with _bars(console) as bars:
@@ -54,7 +66,7 @@ def run_all(jobs: list[Job], workers: int, console: Console | None = None) -> No
                     _show(one, bars)
                     if one.answer.poll() or not one.process.is_alive():
                         running.remove(one)
-                        _finish(one)
+                        yield one.job, _failure(one)
         except BaseException:
             _stop(running)
             raise
@@ -93,18 +105,19 @@ def _last_record(run: RunDir) -> dict | None:
         return None
 
 
-def _finish(one: _Running) -> None:
+def _failure(one: _Running) -> JobFailed | None:
+    """What an ended run said of its failure; None when it finished."""
     try:
         failure = one.answer.recv()
     except EOFError:
         failure = (f"{one.job.folder.name} ended without a word (exit code {one.process.exitcode}).", 70, None)
     one.process.join()
     if failure is None:
-        return
+        return None
     sentence, exit_code, trace = failure
     error = JobFailed(f"{sentence} Run the same command again to go on." + (f"\n{trace}" if trace else ""))
     error.exit_code = exit_code
-    raise error
+    return error
 
 
 def _stop(running: list[_Running]) -> None:

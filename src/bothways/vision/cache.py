@@ -5,6 +5,7 @@ The arms of a study share one cache. Tokens that are no smaller than the pixels 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -104,6 +105,11 @@ def _smaller_than_pixels(tokenizer: AbstractTokenizer) -> bool:
 
 
 def identity(tokenizer: AbstractTokenizer) -> str:
-    """Twelve hex digits that change when the tokenizer's config or any of its weights does."""
-    sums = {name: [float(t.double().sum()), float(t.double().square().sum())] for name, t in tokenizer.state_dict().items()}
-    return digest_of([tokenizer.config.to_dict(), sums])
+    """Twelve hex digits that change when what its tokens follow from does: a config without its painter, or any weight.
+
+    Of the weights' bytes and not of sums, which depend on the number of threads.
+    """
+    found = hashlib.sha256(tokenizer.config.encodes_as.digest().encode())
+    for name, tensor in sorted(tokenizer.weights().items()):
+        found.update(name.encode() + tensor.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()[:12]

@@ -216,6 +216,11 @@ class SemanticConfig(TokenizerConfig):
         can_draw = self.painter is not None
         return VisualSpec("semantic", Continuous(tower["hidden_size"]), (side, side), self.size_px, can_draw)
 
+    @property
+    def encodes_as(self) -> TokenizerConfig:
+        """Itself without its painter, which has no say in what the tokens are."""
+        return self.with_changes({"painter": None})
+
     def build(self) -> AbstractTokenizer:
         from bothways.vision.semantic import SemanticTokenizer
 
