@@ -44,7 +44,6 @@ def _show(recipe, sample, wording, console) -> None:
     from rich.text import Text
 
     from bothways.layout.build import build
-    from bothways.layout.order import Drawing
     from bothways.layout.sequence import Duty
     from bothways.layout.xray import xray
 
@@ -54,7 +53,7 @@ def _show(recipe, sample, wording, console) -> None:
         wording,
         model.given.spec,
         model.learned.spec,
-        drawing=Drawing(order=model.order, learn_marks=model.learn_marks),
+        drawing=model.drawing,
         causal_given=model.causal_given,
         max_tokens=model.max_tokens,
         seed=recipe.data.seed,
