@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import GuidanceOption, RunArgument, StepOption, TemperatureOption, notice, say
+from bothways.cli.terminal import (
+    DrawStepsOption,
+    GuidanceOption,
+    OrderOption,
+    RunArgument,
+    StepOption,
+    TemperatureOption,
+    notice,
+    say,
+)
 
 ImageOption = Annotated[Path, typer.Option(help="A picture file; it is scaled to the model's square.")]
 
@@ -35,17 +44,46 @@ def draw(
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0 = from all.")] = 0,
+    draw_steps: DrawStepsOption = None,
+    order: OrderOption = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="REGION", help="Part of --image to keep: left,top,right,bottom (px or shares), or top-half etc."),
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="With --keep: the picture of which a part is kept.")] = None,
     step: StepOption = None,
 ) -> None:
-    """Draw a picture of what a prompt says."""
+    """Draw a picture of what a prompt says, or the rest of a picture.
+
+    With --keep the tokens that lie wholly inside the region are kept, not the pixels: what they show comes back as the
+    tokenizer draws it, and the rest is drawn to fit. A model trained in raster order can only go on from the top.
+    """
     from bothways.core.errors import DataError
+    from bothways.core.region import region_of
+    from bothways.data.pixels import open_picture
 
     if out.suffix.lower() != ".png":
         raise DataError(f"Found --out {out}; drawings are written as PNG, so give a name that ends in .png.")
     if out.is_dir():
         raise DataError(f"{out} is a folder; give the name of a PNG file.")
+    if (keep is None) != (image is None):
+        missing, there = ("--image", "--keep") if image is None else ("--keep", "--image")
+        raise DataError(f"Found {there} without {missing}; give both to keep a part of a picture, or neither.")
+    if image is not None:
+        height, width = open_picture(image).shape[:2]
+        region_of(keep, width, height)  # said before torch is loaded
     model = _load(run, step)
-    drawn = model.draw(prompt, seed=seed, guidance=guidance, temperature=temperature, top_k=top_k)
+    drawn = model.draw(
+        prompt,
+        seed=seed,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        draw_steps=draw_steps,
+        order=None if order is None else order.value,
+        keep=keep,
+        image=image,
+    )
     _save(drawn, out)
     if seed and not (model.how_to_draw.temperature if temperature is None else temperature):
         notice("At temperature 0 every seed gives the same picture; add --temperature 1 for variety.")

@@ -147,8 +147,7 @@ class Engine:
 
     @functools.cached_property
     def _drawing(self) -> Drawing:
-        trained = self.model.config.drawing
-        return trained.with_changes({"order": self.how.order or ("random" if trained.order == "mixed" else trained.order)})
+        return self.model.config.drawn_in(self.how.order)
 
     def _known(self, sample: Sample) -> dict[int, list[Value]]:
         """Segment -> the tokens of its picture, where a part of it is kept. Raises: ConfigError where that cannot be."""

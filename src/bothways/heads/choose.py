@@ -21,9 +21,9 @@ class How:
     """How tokens are drawn from a head, and text from the language model.
 
     temperature 0 takes the likeliest; top_k 0 keeps all; guidance 1 means none, g extrapolates from the unconditional
-    scores u to the conditional c as u + g (c - u). `order` of a picture's tokens: raster or random; None is as trained, random where that was
-    mixed. `draw_steps` of a picture: 0 draws one token a step, else each step draws several at once (a picture of which a
-    part is kept takes no more steps than it has tokens left).
+    scores u to the conditional c as u + g (c - u). `order` of a picture's tokens: raster or random; None is as trained, random
+    where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each step draws several at once (a picture
+    of which a part is kept takes no more steps than it has tokens left).
     """
 
     temperature: float = 0.0

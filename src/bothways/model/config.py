@@ -43,3 +43,7 @@ class ModelConfig(Config):
     def drawing(self) -> Drawing:
         """How learned images are laid out in training."""
         return Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks)
+
+    def drawn_in(self, order: str | None) -> Drawing:
+        """How they are laid out while they are drawn: in that order, or in that of training (random where it was mixed)."""
+        return self.drawing.with_changes({"order": order or ("random" if self.order == "mixed" else self.order)})
