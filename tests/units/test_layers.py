@@ -18,7 +18,7 @@ def test_the_layers_begin_with_what_goes_in_and_end_with_what_run_gives(family: 
         x = model.embed(batch)
         states = model.backbone.layers(x, reads, batch.position)
         torch.testing.assert_close(states[-1], model.hidden(batch))
-    assert len(states) == 1 + model.config.backbone.shape[1]
+    assert len(states) == 1 + model.config.backbone.shape.num_layers
     if not family.startswith("gemma"):  # which scale what goes in
         torch.testing.assert_close(states[0], x)
     assert all(state.shape == x.shape and state.isfinite().all() for state in states)
