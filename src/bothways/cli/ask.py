@@ -40,7 +40,7 @@ def draw(
     run: RunArgument,
     prompt: Annotated[str, typer.Option(help="What the picture should show.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
-    seed: Annotated[int, typer.Option(help="Names the draws; the same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Names the draws; the same gives the same bytes.")] = 0,
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0 = from all.")] = 0,
@@ -55,8 +55,8 @@ def draw(
 ) -> None:
     """Draw a picture of what a prompt says, or the rest of a picture.
 
-    With --keep the tokens that lie wholly inside the region are kept, not the pixels: what they show comes back as the
-    tokenizer draws it, and the rest is drawn to fit. A model trained in raster order can only go on from the top.
+    --keep keeps the tokens that lie wholly inside the region, not its pixels, and the rest is drawn to fit; a model trained in
+    raster order can only go on from the top.
     """
     from bothways.core.errors import DataError
     from bothways.core.region import region_of

@@ -34,9 +34,7 @@ TemperatureOption = Annotated[
 ]
 DrawStepsOption = Annotated[
     int | None,
-    typer.Option(
-        min=1, help="Steps a picture, several tokens in each; not for raster training.", show_default="the run's exam's"
-    ),
+    typer.Option(min=1, help="Several tokens a step; not after raster training.", show_default="the run's exam's"),
 ]
 OrderOption = Annotated[
     Order | None, typer.Option(help="Of a picture's tokens.", show_default="the run's exam's, else as trained")

@@ -65,7 +65,11 @@ REGIONS = {
 }
 
 
-def region_of(told: str | Region | Sequence[float], width_px: int, height_px: int) -> Region:
+AnyRegion = str | Region | Sequence[int | float]
+"""How a region may be given: see `region_of`."""
+
+
+def region_of(told: AnyRegion, width_px: int, height_px: int) -> Region:
     """The region that somebody names: a name of `REGIONS`, or left, top, right, bottom as four numbers or `l,t,r,b`.
 
     Four numbers of which none is above 1 are shares of the sides, any others pixels of a picture of this size.
@@ -86,7 +90,7 @@ def region_of(told: str | Region | Sequence[float], width_px: int, height_px: in
     return Region(left / width_px, top / height_px, right / width_px, bottom / height_px)
 
 
-def _four(told: str | Sequence[float]) -> tuple[float, float, float, float]:
+def _four(told: str | Sequence[int | float]) -> tuple[float, float, float, float]:
     if isinstance(told, str) and not re.search(r"[0-9]", told):
         raise DataError(unknown("region", told, REGIONS) + " Or give left,top,right,bottom.")
     try:

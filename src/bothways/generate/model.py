@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from bothways.core.errors import DataError
-from bothways.core.region import Region, region_of
+from bothways.core.region import AnyRegion, region_of
 from bothways.core.rundir import RunDir
 from bothways.core.sample import Image, Sample, Text
 from bothways.data.pixels import picture_from
@@ -73,7 +73,7 @@ class Model:
         top_k: int = 0,
         draw_steps: int | None = None,
         order: str | None = None,
-        keep: str | Region | Sequence[float] | None = None,
+        keep: AnyRegion | None = None,
         image: Any = None,
     ) -> PilImage:
         """A picture of what the prompt says, as an RGB Pillow image of `size_px`.
@@ -115,7 +115,7 @@ def _said(text: str, what: str) -> str:
     return text
 
 
-def _to_draw(image: Any, keep: str | Region | Sequence[float] | None) -> Image:
+def _to_draw(image: Any, keep: AnyRegion | None) -> Image:
     if (image is None) != (keep is None):
         raise DataError("To keep a part of a picture give both `image` and `keep`, or neither.")
     if image is None:
