@@ -170,11 +170,13 @@ class Engine:
     def _run(self) -> Float[Tensor, "N D"]:
         """Hidden states of all positions that ask, row after row."""
         if all(isinstance(chunk, Token) for chunk in self._chunks):
-            return self._through(*self._embed_tokens())[:, -1]
+            return self._through(*self._embed_tokens([(token,) for token in self._chunks], 0))[:, -1]
         chunks = [Chunk((chunk,)) if isinstance(chunk, Token) else chunk for chunk in self._chunks]
         asks = [len(chunk.asks) for chunk in chunks]
         most = max(asks)
-        hidden = self._through(*self._embed_chunks(chunks, most))
+        alike = len({(len(c.tokens), len(c.asks)) for c in chunks}) == 1 and all(c.given is None for c in chunks)
+        inputs = self._embed_tokens([c.tokens + c.asks for c in chunks], most) if alike else self._embed_chunks(chunks, most)
+        hidden = self._through(*inputs)
         if most:  # those that only asked leave no trace
             self._slots.drop(most)
             self._cache.crop(-most)
@@ -194,21 +196,31 @@ class Engine:
     def _embed_drawn(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         return self.model.drawn_embedder()
 
-    def _embed_tokens(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The usual step: every chunk is one produced token, so there is nothing to pad and no picture to look up."""
-        numbers = torch.tensor([token[1:] for token in self._chunks], device=self.device)
-        place, next_place, block, position = numbers.unbind(1)
-        images = [row for row, token in enumerate(self._chunks) if token.place >= 0]
-        if len(images) == len(self._chunks):
-            x = self._embed_drawn(self._values(self._chunks), place, next_place)
+    def _embed_tokens(self, rows: list[tuple[Token, ...]], num_asks: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The usual step: every row reads as many tokens, all of them produced, so there is nothing to pad and no picture to
+        look up. The last `num_asks` of each are private."""
+        tokens, shape = [token for row in rows for token in row], (len(rows), len(rows[0]))
+        place, next_place, block, position = torch.tensor([token[1:] for token in tokens], device=self.device).unbind(1)
+        images = [at for at, token in enumerate(tokens) if token.place >= 0]
+        if len(images) == len(tokens):
+            x = self._embed_drawn(self._values(tokens), place, next_place)
         elif not images:
-            x = self.model.backbone.embed(self._values(self._chunks))
+            x = self.model.backbone.embed(self._values(tokens))
         else:
-            at, drawn = torch.tensor(images, device=self.device), [self._chunks[row] for row in images]
-            x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in self._chunks]).to(self.device))
+            at, drawn = torch.tensor(images, device=self.device), [tokens[index] for index in images]
+            x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in tokens]).to(self.device))
             x = x.index_copy(0, at, self._embed_drawn(self._values(drawn), place[at], next_place[at]))
-        zero = torch.zeros_like(block)[:, None]
-        return x[:, None], zero, block[:, None], zero.bool(), position[:, None]
+        if num_asks and len(images) < len(tokens):  # an opening mark that was held back
+            marks = ((place < 0) & (next_place >= 0)).nonzero()[:, 0]
+            x = x.index_add(0, marks, self.model.next_place(next_place[marks]))
+        private = (torch.arange(shape[1], device=self.device) >= shape[1] - num_asks).expand(shape)
+        return (
+            x.view(*shape, -1),
+            torch.zeros(shape, dtype=torch.long, device=self.device),
+            block.view(shape),
+            private,
+            position.view(shape),
+        )
 
     def _embed_chunks(self, chunks: list[Chunk], most: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Any chunks: what is read, padded on the left to one length, then what asks, padded on the left to `most`."""
