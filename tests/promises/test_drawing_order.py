@@ -51,6 +51,17 @@ def test_the_order_of_drawing_is_a_choice(model) -> None:
     assert drawn[None] == drawn["random"] != drawn["raster"]
 
 
+def test_at_temperature_0_another_seed_is_another_random_order_and_the_command_claims_nothing_else(
+    in_random_order, trained, model, tmp_path, told
+) -> None:
+    drawn = [model.draw("draw a watch.", seed=seed).tobytes() for seed in range(4)]
+    assert len(set(drawn)) > 1
+    words = ("--prompt", "draw a watch.", "--out", tmp_path / "a.png", "--seed", 1)
+    assert "every seed gives the same" not in told("draw", in_random_order, *words)[2]
+    for run, more in ((trained, ()), (in_random_order, ("--order", "raster"))):
+        assert "every seed gives the same" in told("draw", run, *words, *more)[2]
+
+
 def test_the_command_draws_the_rest_of_a_picture_as_python_does(in_random_order, model, picture, tmp_path, told) -> None:
     out = tmp_path / "rest.png"
     words = ("--prompt", "draw a watch.", "--image", picture, "--keep", "0,0,48,32", "--draw-steps", 2, "--out", out)

@@ -85,7 +85,8 @@ def draw(
         image=image,
     )
     _save(drawn, out)
-    if seed and not (model.how_to_draw.temperature if temperature is None else temperature):
+    in_raster = model.unified.config.drawn_in(order or model.how_to_draw.order).order == "raster"
+    if seed and in_raster and not (model.how_to_draw.temperature if temperature is None else temperature):
         notice("At temperature 0 every seed gives the same picture; add --temperature 1 for variety.")
     say(f"{out}: {drawn.width} x {drawn.height} px, step {model.step} of {model.path}")
 
