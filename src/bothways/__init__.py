@@ -18,6 +18,7 @@ _HOMES = {
     "How": "bothways.heads.choose",
     "Image": "bothways.core.sample",
     "Model": "bothways.generate.model",
+    "Region": "bothways.core.region",
     "Sample": "bothways.core.sample",
     "Text": "bothways.core.sample",
     "load": "bothways.generate.model",

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
+from bothways.core.region import Region
 from bothways.core.sample import AbstractPicture, ArrayPicture, Image, Sample, Text
 from bothways.generate.engine import Engine
 from bothways.heads.choose import How
@@ -156,3 +157,35 @@ def test_a_drawing_at_a_temperature_is_refused_and_a_text_at_one_is_not():
     with pytest.raises(ConfigError, match="`regression` predicts a single token"):
         drawn(model(), SAMPLES[:1], How(temperature=0.5))
     assert drawn(model(), [SAMPLES[5]], How(temperature=0.5, max_text_tokens=3))[1][0]
+
+
+def assert_alike(one: list[dict[int, np.ndarray]], other: list[dict[int, np.ndarray]]) -> None:
+    for mine, yours in zip(one, other, strict=True):
+        assert mine.keys() == yours.keys()
+        for segment, tokens in mine.items():
+            np.testing.assert_allclose(tokens, yours[segment], rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", HOWS)
+def test_several_tokens_a_step_are_drawn_alone_as_in_a_batch_and_one_a_step_as_ever(name: str):
+    of, how = model(order="random"), HOWS[name]
+    as_ever, one, several = (drawn(of, SAMPLES, replace(how, draw_steps=steps))[0] for steps in (0, SIDE * SIDE, 4))
+    assert_alike(one, as_ever)
+    assert_alike([drawn(of, [sample], replace(how, draw_steps=4))[0][0] for sample in SAMPLES], several)
+    assert abs(several[0][1] - as_ever[0][1]).max() > 0.05
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_tokens_that_are_kept_come_back_as_the_tokenizer_made_them(steps: int):
+    of, region = model(order="random"), Region(0, 0, 2 / 3, 1)
+    places = region.places((SIDE, SIDE))
+    asked = Sample("rest", (Text("the rest"), Image(GIVEN.content, learn=True, keep=region), READ))
+    others = [SAMPLES[0], asked, SAMPLES[3]]
+    how = replace(HOWS["guided"], draw_steps=steps)
+    alone, together = drawn(of, [asked], how)[0], drawn(of, others, how)[0]
+    assert_alike(alone, together[1:2])
+    true = of.encodings.learned.tokens([GIVEN.content])[0].numpy()
+    rest = np.setdiff1d(np.arange(SIDE * SIDE), places)
+    assert (alone[0][1][places] == true[places]).all() and (abs(alone[0][1][rest] - true[rest]) > 0.05).any()
+    unkept = drawn(of, [Sample("rest", (Text("the rest"), DRAW, READ))], how)[0]
+    assert abs(alone[0][1][rest] - unkept[0][1][rest]).max() > 0.05, "what is kept is read by the rest"

@@ -78,7 +78,7 @@ def assert_chunks_equal_the_whole(model: UnifiedModel, cache, number: int, rows:
 ROWS = list(range(len(SAMPLES)))
 
 
-@pytest.mark.parametrize("layout", [{}, {"order": "random"}, {"causal_given": True}], ids=str)
+@pytest.mark.parametrize("layout", [{}, {"order": "random"}, {"order": "mixed"}, {"causal_given": True}], ids=str)
 @pytest.mark.parametrize("number", [2, 7])
 def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(number, layout):
     model = loud_model(**layout)

@@ -53,6 +53,28 @@ def test_with_a_cache_the_hidden_states_are_those_without(family, path):
     torch.testing.assert_close(torch.cat(parts, 1)[there], model.hidden(batch)[there], rtol=0, atol=1e-5)
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize(("family", "path"), tiny.BACKBONES)
+def test_what_is_cropped_from_a_cache_leaves_no_trace(family, path):
+    model = backbone_model(family, path, order="random")
+    batch = tiny.batch_of(model, EVERYTHING, side="left")
+    x, cache, whole = model.embed(batch), model.backbone.new_cache(len(batch)), batch.ids.shape[1]
+    cut = columns_where_every_row_may_be_cut(batch)[-1]
+
+    def read(x: Tensor, start: int, stop: int) -> Tensor:
+        now, before = slice(start, stop), slice(0, stop)
+        keys = (vector[:, before] for vector in (batch.doc, batch.block, batch.private))
+        return model.backbone.run(
+            x[:, now], Reads(batch.doc[:, now], batch.block[:, now], *keys), batch.position[:, now], cache
+        )
+
+    first = read(x, 0, cut)
+    read(x.flip(0) + 1, cut, whole)
+    cache.crop(cut - whole)
+    found, there = torch.cat([first, read(x, cut, whole)], 1), ~batch.is_padding
+    torch.testing.assert_close(found[there], model.hidden(batch)[there], rtol=0, atol=1e-5)
+
+
 def columns_where_every_row_may_be_cut(batch: Batch) -> list[int]:
     """A block is read as a whole, so no row may be cut inside one."""
     inside = (batch.block[:, 1:] == batch.block[:, :-1]) & ~batch.is_padding[:, 1:]

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bothways.core.region import REGIONS
 from bothways.core.sample import Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
+from bothways.generate.trace import at_step, begun
 from bothways.layout import bpe
-from bothways.layout.build import build
+from bothways.layout.build import build, pieces
 from bothways.layout.order import Drawing, Masking
 from bothways.layout.wording import HouseWording
 from bothways.layout.xray import xray
@@ -22,6 +24,9 @@ GRID = VisualSpec("grid", Discrete(512, 8), (8, 8), 64, True)
 GIVEN, LEARNED = Image(PICTURE), Image(PICTURE, learn=True)
 EDIT = (GIVEN, Text("red"), LEARNED, Text("ok", learn=True))
 BOTH = frozenset({"text", "image"})
+
+NINE = VisualSpec("nine", Discrete(8, 4), (3, 3), 8, True)
+RANDOM = {"drawing": Drawing(order="random"), "seed": 3}
 
 SMALL = {
     "reading": ((GIVEN, Text("how?"), Text("so", learn=True)), {}),
@@ -40,6 +45,8 @@ SMALL = {
     "edit_unconditional": (EDIT, {"drop": BOTH}),
     "prompt_reading": ((GIVEN, Text("how?"), Text(None, learn=True)), {}),
     "prompt_drawing": ((Text("cat"), Image(None, learn=True)), {}),
+    "prompt_inpainting": ((Text("cat"), Image(PICTURE, learn=True, keep=REGIONS["left-half"])), {"learned": NINE, **RANDOM}),
+    "edit_mixed": (EDIT, {"drawing": Drawing(order="mixed", raster_share=0.0), "seed": 1}),
 }
 REAL = {
     "house_reading": (GIVEN, Text("What is the weather? The battery shows 57%."), Text("sunny", learn=True)),
@@ -50,7 +57,16 @@ REAL = {
 @pytest.mark.parametrize("name", SMALL)
 def test_a_small_layout_looks_as_it_did(name, regenerate):
     segments, options = SMALL[name]
-    compare(name, xray(build(Sample(name, segments), CHARACTERS, FOUR, THREE, **options), CHARACTERS), regenerate)
+    sequence = build(Sample(name, segments), CHARACTERS, FOUR, **({"learned": THREE} | options))
+    compare(name, xray(sequence, CHARACTERS), regenerate)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_step_that_asks_for_several_places_looks_as_it_did(step, regenerate):
+    sample = begun(Sample("drawing", (GIVEN, Text("cat"), LEARNED, Text("ok", learn=True))))
+    sequence, known = at_step(sample, pieces(sample, CHARACTERS, FOUR, NINE, **RANDOM), 3, step)
+    assert known == [0, 2, 5][step]
+    compare(f"step_{step}_of_3", xray(sequence, CHARACTERS, legend=True), regenerate)
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -60,7 +76,7 @@ def test_a_layout_of_real_size_looks_as_it_did(name, regenerate):
 
 
 def test_every_golden_xray_belongs_to_a_test():
-    assert {path.stem for path in FOLDER.glob("*.txt")} == set(SMALL) | set(REAL)
+    assert {path.stem for path in FOLDER.glob("*.txt")} == set(SMALL) | set(REAL) | {f"step_{step}_of_3" for step in range(3)}
 
 
 def compare(name: str, shown: str, regenerate: bool) -> None:

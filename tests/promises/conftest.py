@@ -55,6 +55,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def in_random_order(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same in random order, drawing alone; tests must not write into it."""
+    out = tmp_path_factory.mktemp("runs") / "random"
+    alone = {"data.sources.watch/vqa.samples_per_step": 0, "data.sources.watch/caption.samples_per_step": 0}
+    assert main(["train", "vq-vq", "--out", str(out), *changes(**{"model.order": "random"}, **alone)]) == 0
+    return out
+
+
 @pytest.fixture
 def copied(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be harmed."""

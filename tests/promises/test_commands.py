@@ -27,14 +27,35 @@ PROMISED = {
     "swap": {"--part", "--out"},
     "probe": {"--what", "--step", "--num"},
     "size": {"--set"},
-    "inspect": {"--num", "--source", "--set"},
+    "inspect": {"--num", "--source", "--draw-steps", "--set"},
     "train": {"--out", "--resume", "--set"},
     "train-tokenizer": {"--out", "--resume", "--set"},
-    "evaluate": {"--step", "--split", "--num-pictures", "--num-drawings", "--guidance", "--temperature"},
+    "evaluate": {
+        "--step",
+        "--split",
+        "--num-pictures",
+        "--num-drawings",
+        "--guidance",
+        "--temperature",
+        "--draw-steps",
+        "--order",
+    },
     "mark": set(),
     "answer": {"--image", "--question", "--step"},
     "caption": {"--image", "--step"},
-    "draw": {"--prompt", "--out", "--seed", "--guidance", "--temperature", "--top-k", "--step"},
+    "draw": {
+        "--prompt",
+        "--out",
+        "--seed",
+        "--guidance",
+        "--temperature",
+        "--top-k",
+        "--draw-steps",
+        "--order",
+        "--keep",
+        "--image",
+        "--step",
+    },
     "make-data": {"--out", "--images", "--size", "--seed", "--level", "--recipe"},
     "read": {"--world", "--level", "--recipe"},
     "bench train": {"--steps", "--threads", "--json"},
@@ -102,6 +123,12 @@ def test_inspect_follows_changes_of_the_recipe(told) -> None:
     raster = told("inspect", "vq-vq", "--source", "watch/draw")[1]
     shuffled = told("inspect", "vq-vq", "--source", "watch/draw", "--set", "model.order=random")[1]
     assert "0  1  2  3" in raster and "0  1  2  3" not in shuffled
+
+
+def test_inspect_shows_a_step_that_asks_for_several_places(told) -> None:
+    code, out, _ = told("inspect", "vq-vq", "--set", "model.order=random", "--draw-steps", 8)
+    assert code == 0 and "step 5 of 8: 19 of 64 known, 10 asked for" in out and "asking)" in out
+    assert "watch/draw" in out and "watch/vqa" not in out
 
 
 def test_train_says_where_the_run_is_and_examines_at_milestones(trained: Path) -> None:

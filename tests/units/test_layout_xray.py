@@ -21,7 +21,8 @@ RANDOM = """\
 ^cat<...>   content
 ....III..   duty
 abcdefghi   block
-.....201.   place"""
+.....201.   place
+....201..   next"""
 
 MASKED = """\
 ^cat<?.?>   content
@@ -40,6 +41,7 @@ def test_the_designs_edit_in_raster_order():
 def test_the_designs_text_to_image_in_random_order():
     shown = {xray(build(DRAW, CHARACTERS, FOUR, THREE, drawing=Drawing(order="random"), seed=s), CHARACTERS) for s in range(40)}
     assert RANDOM in shown and len(shown) == 6
+    assert sum("next" in one for one in shown) == 5, "raster order is one of them and needs no such row"
 
 
 def test_the_designs_text_to_image_masked():

@@ -82,4 +82,6 @@ class AbstractBackbone(nn.Module, ABC):
 
     @abstractmethod
     def new_cache(self, num_rows: int) -> Any:
-        """An empty cache for `num_rows` sequences. It knows the weights as they are now: make a new one when they change."""
+        """An empty cache for `num_rows` sequences. It knows the weights as they are now: make a new one when they change.
+
+        `batch_select_indices(rows)` keeps these rows only, `crop(-num)` forgets the last `num` positions."""

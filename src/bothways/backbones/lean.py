@@ -87,6 +87,10 @@ class LeanCache:
         """Keep these rows only (the name is transformers')."""
         self._kept = self._kept[:, :, rows]
 
+    def crop(self, num: int) -> None:
+        """Forget the last `-num` positions, or all but the first `num` (the name and the sign are transformers')."""
+        self._filled = num if num >= 0 else self._filled + num
+
     def _normed(self, x: Float[Tensor, "N D"]) -> Float[Tensor, "N D"]:
         """The RMS norm without its weights."""
         return x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self._floor)

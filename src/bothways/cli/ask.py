@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import GuidanceOption, RunArgument, StepOption, TemperatureOption, notice, say
+from bothways.cli.terminal import (
+    DrawStepsOption,
+    GuidanceOption,
+    OrderOption,
+    RunArgument,
+    StepOption,
+    TemperatureOption,
+    notice,
+    say,
+)
 
 ImageOption = Annotated[Path, typer.Option(help="A picture file; it is scaled to the model's square.")]
 
@@ -31,23 +40,53 @@ def draw(
     run: RunArgument,
     prompt: Annotated[str, typer.Option(help="What the picture should show.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
-    seed: Annotated[int, typer.Option(help="Names the draws; the same seed gives the same bytes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Names the draws; the same gives the same bytes.")] = 0,
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0 = from all.")] = 0,
+    draw_steps: DrawStepsOption = None,
+    order: OrderOption = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(metavar="REGION", help="Part of --image to keep: left,top,right,bottom (px or shares), or top-half etc."),
+    ] = None,
+    image: Annotated[Path | None, typer.Option(help="With --keep: the picture of which a part is kept.")] = None,
     step: StepOption = None,
 ) -> None:
-    """Draw a picture of what a prompt says."""
+    """Draw a picture of what a prompt says, or the rest of a picture.
+
+    --keep keeps the tokens that lie wholly inside the region, not its pixels, and the rest is drawn to fit; a model trained in
+    raster order can only go on from the top.
+    """
     from bothways.core.errors import DataError
+    from bothways.core.region import region_of
+    from bothways.data.pixels import open_picture
 
     if out.suffix.lower() != ".png":
         raise DataError(f"Found --out {out}; drawings are written as PNG, so give a name that ends in .png.")
     if out.is_dir():
         raise DataError(f"{out} is a folder; give the name of a PNG file.")
+    if (keep is None) != (image is None):
+        missing, there = ("--image", "--keep") if image is None else ("--keep", "--image")
+        raise DataError(f"Found {there} without {missing}; give both to keep a part of a picture, or neither.")
+    if image is not None:
+        height, width = open_picture(image).shape[:2]
+        region_of(keep, width, height)  # said before torch is loaded
     model = _load(run, step)
-    drawn = model.draw(prompt, seed=seed, guidance=guidance, temperature=temperature, top_k=top_k)
+    drawn = model.draw(
+        prompt,
+        seed=seed,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        draw_steps=draw_steps,
+        order=None if order is None else order.value,
+        keep=keep,
+        image=image,
+    )
     _save(drawn, out)
-    if seed and not (model.how_to_draw.temperature if temperature is None else temperature):
+    in_raster = model.unified.config.drawn_in(order or model.how_to_draw.order).order == "raster"
+    if seed and in_raster and not (model.how_to_draw.temperature if temperature is None else temperature):
         notice("At temperature 0 every seed gives the same picture; add --temperature 1 for variety.")
     say(f"{out}: {drawn.width} x {drawn.height} px, step {model.step} of {model.path}")
 

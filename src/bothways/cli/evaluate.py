@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli.terminal import GuidanceOption, RunArgument, StepOption, TemperatureOption, page, progress
+from bothways.cli.terminal import (
+    DrawStepsOption,
+    GuidanceOption,
+    OrderOption,
+    RunArgument,
+    StepOption,
+    TemperatureOption,
+    page,
+    progress,
+)
 
 
 class Split(StrEnum):
@@ -27,8 +36,13 @@ def evaluate(
     num_drawings: Annotated[int | None, typer.Option(min=0, help="Number of drawings.", show_default="the recipe's")] = None,
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
+    draw_steps: DrawStepsOption = None,
+    order: OrderOption = None,
 ) -> None:
-    """Measure both skills of a run on held-out scenes, against chance and ceiling."""
+    """Measure both skills of a run on held-out scenes, against chance and ceiling.
+
+    With --draw-steps or --order drawings alone are measured, under a name of their own: a curve is one command a point.
+    """
     from bothways.cli.own_scores import show_held_out
     from bothways.core.rundir import RunDir
 
@@ -40,6 +54,8 @@ def evaluate(
         "num_drawings": num_drawings,
         "guidance": guidance,
         "temperature": temperature,
+        "draw_steps": draw_steps,
+        "order": None if order is None else order.value,
     }
     changes = {key: value for key, value in asked.items() if value is not None}
     name, sheets = own.evaluate(run, step=step, split=split.value, changes=changes, console=progress())

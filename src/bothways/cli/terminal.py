@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+
+class Order(StrEnum):
+    """Orders in which a picture can be drawn."""
+
+    raster = "raster"
+    random = "random"
+
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained run.")]
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `bothways recipes`, or a YAML file.")]
@@ -22,6 +31,13 @@ GuidanceOption = Annotated[
 ]
 TemperatureOption = Annotated[
     float | None, typer.Option(min=0, help="Of drawings; 0 takes the likeliest.", show_default="the run's exam's")
+]
+DrawStepsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Several tokens a step; not after raster training.", show_default="the run's exam's"),
+]
+OrderOption = Annotated[
+    Order | None, typer.Option(help="Of a picture's tokens.", show_default="the run's exam's, else as trained")
 ]
 
 

@@ -7,11 +7,15 @@ the same sample, filled. `source` is for mixtures, `hide` and reports alone.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+
+from bothways.core.errors import DataError
+from bothways.core.region import Region
 
 Role = Literal["system", "user", "assistant"]
 
@@ -35,6 +39,12 @@ class ArrayPicture(AbstractPicture):
 
     array: np.ndarray
     name: str
+
+    @classmethod
+    def named_by_content(cls, array: np.ndarray) -> ArrayPicture:
+        """The picture under a name that depends on its pixels alone."""
+        digest = hashlib.blake2b(np.ascontiguousarray(array), digest_size=16).hexdigest()
+        return cls(array, f"{digest}/{array.shape}")
 
     @property
     def key(self) -> str:
@@ -61,18 +71,37 @@ class Text:
     def speaker(self) -> Role:
         return self.role or ("assistant" if self.learn else "user")
 
+    @property
+    def to_write(self) -> bool:
+        """The model is to produce it."""
+        return self.learn and self.content is None
+
 
 @dataclass(frozen=True)
 class Image:
-    """A picture in the sequence. `content` is None in a prompt, where the model is to draw it."""
+    """A picture in the sequence. `content` is None in a prompt, where the model is to draw it.
+
+    `keep`: only this part of `content` is known, and the model is to draw the rest. What is kept are the learned tokens that
+    lie wholly inside. Raises: DataError for a part of nothing, or of a picture that is not to be learned.
+    """
 
     content: AbstractPicture | None
     learn: bool = False
     role: Role | None = None
+    keep: Region | None = None
+
+    def __post_init__(self):
+        if self.keep is not None and (self.content is None or not self.learn):
+            raise DataError("A part can only be kept of a picture that is there and is to be drawn (content, learn=True).")
 
     @property
     def speaker(self) -> Role:
         return self.role or ("assistant" if self.learn else "user")
+
+    @property
+    def to_write(self) -> bool:
+        """The model is to produce it, or what is not kept of it."""
+        return self.learn and (self.content is None or self.keep is not None)
 
 
 Segment = Text | Image
@@ -88,8 +117,12 @@ class Sample:
 
     def prompt(self) -> Sample:
         """The same sample with every learned segment emptied."""
-        return replace(self, segments=tuple(replace(s, content=None) if s.learn else s for s in self.segments))
+        return replace(self, segments=tuple(_emptied(s) if s.learn else s for s in self.segments))
 
     @property
     def learns_image(self) -> bool:
         return any(isinstance(s, Image) and s.learn for s in self.segments)
+
+
+def _emptied(segment: Segment) -> Segment:
+    return replace(segment, content=None) if isinstance(segment, Text) else replace(segment, content=None, keep=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ def picture_from(image: Any) -> ArrayPicture:
     else:
         found = type(image).__name__
         raise DataError(f"Found {found}; a picture is a path, a Pillow image or a uint8 array (height, width, 3).")
-    return ArrayPicture(array, hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest() + f"/{array.shape}")
+    return ArrayPicture.named_by_content(array)
 
 
 def _check_is_file(path: Path) -> None:

@@ -17,12 +17,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bothways.backbones.backbone import Reads
-from bothways.core.errors import DataError
+from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import ArrayPicture, Image, Sample
-from bothways.generate.row import Chunk, Row, Token, Value
+from bothways.generate.row import Chunk, Row, Token, Value, sequence_of
 from bothways.heads.choose import How, pick
-from bothways.layout.batch import collate
+from bothways.layout.batch import collate, padding
 from bothways.layout.build import pieces
+from bothways.layout.order import Drawing, check_draw_steps
+from bothways.layout.sequence import joined
 from bothways.model.unified import UnifiedModel
 from bothways.vision.tokenizer import to_uint8
 
@@ -67,6 +69,10 @@ class Slots:
     def keep(self, rows: Tensor) -> None:
         self.doc, self.block, self.private = self.doc[rows], self.block[rows], self.private[rows]
 
+    def drop(self, num: int) -> None:
+        """Forget the last `num` slots."""
+        self.doc, self.block, self.private = self.doc[:, :-num], self.block[:, :-num], self.private[:, :-num]
+
 
 class Engine:
     """Fills samples. With guidance, every sample has a second row whose given segments are replaced by `nothing`; it reads
@@ -80,33 +86,34 @@ class Engine:
 
     def add(self, samples: list[Sample]) -> None:
         """Start with these samples (all at once). Raises: DataError when one does not fit, ConfigError when an image is to be
-        drawn at a temperature that the head does not know."""
-        for sample in samples:
-            self.rows.append(self._row(sample, frozenset()))
+        drawn in a way that the head or the order of training does not know."""
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
-        wants_image = any(isinstance(s, Image) and s.learn and s.content is None for sample in samples for s in sample.segments)
+        wants_image = any(isinstance(s, Image) and s.to_write for sample in samples for s in sample.segments)
         if wants_image:
             self.model.head.config.check_temperature(self.how.temperature)
+            check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
+        for sample in samples:
+            self.rows.append(self._row(sample, frozenset()))
         self.guided = self.how.guidance != 1.0 and wants_image
         self.shadows = [self._row(sample, frozenset({"text", "image"})) for sample in samples] if self.guided else []
         empty = torch.zeros((len(self.rows) + len(self.shadows), 0), dtype=torch.long, device=self.device)
         self._slots = Slots(empty, empty, empty.bool())
-        self._chunks: list[Chunk | None] = [row.open() for row in [*self.rows, *self.shadows]]
-        longest = max(map(self._length, [*self.rows, *self.shadows], self._chunks))
+        longest = max(map(self._length, [*self.rows, *self.shadows]))
         if longest > self.model.config.max_tokens:
             raise DataError(
                 f"The prompt and what is to be written may take {longest} tokens and the model's context holds "
                 f"{self.model.config.max_tokens}; shorten the text or lower max_text_tokens."
             )
+        self._chunks: list[Token | Chunk | None] = [row.open() for row in [*self.rows, *self.shadows]]
         self._cache = self.model.backbone.new_cache(len(self._chunks))
         self.active = [index for index, row in enumerate(self.rows) if row.phase != "done"]
         self._drop_done()
 
     def step(self) -> None:
-        """One backbone call: every active row reads its chunk and produces one token."""
+        """One backbone call: every active row reads its chunk and produces a token, or several of a picture."""
         hidden = self._run()
         half = len(self.active)
-        own, shadow = hidden[:half], hidden[half:] if self.guided else None
+        own, shadow = hidden.chunk(2) if self.guided else (hidden, None)
         tokens = self._choose(own, shadow)
         for place, index in enumerate(self.active):
             self._chunks[place] = self.rows[index].take(tokens[place])
@@ -130,62 +137,107 @@ class Engine:
             self.model.wording,
             self.model.given.spec,
             self.model.learned.spec,
-            drawing=self.model.drawing,
+            drawing=self._drawing,
             causal_given=self.model.config.causal_given,
             drop=drop,
             seed=self.how.seed,
         )
-        return Row(sample, laid, self.model.wording.end, self.how.max_text_tokens, self.how.seed)
+        how, known = self.how, self._known(sample)
+        return Row(sample, laid, self.model.wording.end, how.max_text_tokens, how.seed, how.draw_steps, known)
 
-    def _length(self, row: Row, chunk: Chunk) -> int:
-        """Positions that a row may take in all: its first chunk, what it writes then, and what is given in between."""
-        if row.phase == "done":
-            return len(chunk)
-        length = len(chunk) - sum(map(len, row.pieces[row.at].head))
-        for piece in row.pieces[row.at :]:
-            text = piece.to_write and not piece.body
-            length += sum(map(len, piece.runs)) + (self.how.max_text_tokens + 1 if text else 0)
-        return length
+    @functools.cached_property
+    def _drawing(self) -> Drawing:
+        return self.model.config.drawn_in(self.how.order)
 
-    def _run(self) -> Float[Tensor, "R D"]:
-        """Hidden state at the last position of every row's chunk."""
-        alone = all(isinstance(chunk, Token) for chunk in self._chunks)
-        x, doc, block, private, position = self._embed_tokens() if alone else self._embed_chunks()
+    def _known(self, sample: Sample) -> dict[int, list[Value]]:
+        """Segment -> the tokens of its picture, where a part of it is kept. Raises: ConfigError where that cannot be."""
+        kept = {index: s for index, s in enumerate(sample.segments) if isinstance(s, Image) and s.keep is not None}
+        spec = self.model.learned.spec
+        for segment in kept.values():
+            places = segment.keep.places(spec.grid)
+            if self.model.config.order == "raster" and places[-1] != len(places) - 1:
+                raise ConfigError(
+                    "The model was trained in raster order, so it can only go on where a picture's upper rows end; keep whole "
+                    "rows from the top (top-half, say), or train with model.order=random."
+                )
+        return {index: _apart(self.model.encodings.learned.tokens([s.content])[0]) for index, s in kept.items()}
+
+    def _length(self, row: Row) -> int:
+        """Positions that a row may take in all: what is given, and what it may write."""
+        texts = sum(piece.to_write and not piece.body for piece in row.pieces)
+        return sum(len(run) for piece in row.pieces for run in piece.runs) + texts * (self.how.max_text_tokens + 1)
+
+    def _run(self) -> Float[Tensor, "N D"]:
+        """Hidden states of all positions that ask, row after row."""
+        if all(isinstance(chunk, Token) for chunk in self._chunks):
+            return self._through(*self._embed_tokens([(token,) for token in self._chunks], 0))[:, -1]
+        chunks = [Chunk((chunk,)) if isinstance(chunk, Token) else chunk for chunk in self._chunks]
+        asks = [len(chunk.asks) for chunk in chunks]
+        most = max(asks)
+        alike = len({(len(c.tokens), len(c.asks)) for c in chunks}) == 1 and all(c.given is None for c in chunks)
+        inputs = self._embed_tokens([c.tokens + c.asks for c in chunks], most) if alike else self._embed_chunks(chunks, most)
+        hidden = self._through(*inputs)
+        if most:  # those that only asked leave no trace
+            self._slots.drop(most)
+            self._cache.crop(-most)
+        # Private positions stand at the end of each row, and where there are none, what is read last asks.
+        rows = [row for row, num in enumerate(asks) for _ in range(num or 1)]
+        columns = [column for num in asks for column in (range(-num, 0) if num else (-1 - most,))]
+        return hidden[rows, columns]
+
+    def _through(
+        self, x: Float[Tensor, "R Q D"], doc: Tensor, block: Tensor, private: Tensor, position: Tensor
+    ) -> Float[Tensor, "R Q D"]:
         self._slots.append(doc, block, private)
         reads = Reads(doc, block, self._slots.doc, self._slots.block, self._slots.private)
-        return self.model.backbone.run(x, reads, position, self._cache)[:, -1]
+        return self.model.backbone.run(x, reads, position, self._cache)
 
     @functools.cached_property
     def _embed_drawn(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         return self.model.drawn_embedder()
 
-    def _embed_tokens(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """The usual step: every chunk is one produced token, so there is nothing to pad and no picture to look up."""
-        numbers = torch.tensor([token[1:] for token in self._chunks], device=self.device)
-        place, next_place, block, position = numbers.unbind(1)
-        images = [row for row, token in enumerate(self._chunks) if token.place >= 0]
-        if len(images) == len(self._chunks):
-            x = self._embed_drawn(self._values(self._chunks), place, next_place)
+    def _embed_tokens(self, rows: list[tuple[Token, ...]], num_asks: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """The usual step: every row reads as many tokens, all of them produced, so there is nothing to pad and no picture to
+        look up. The last `num_asks` of each are private."""
+        tokens, shape = [token for row in rows for token in row], (len(rows), len(rows[0]))
+        place, next_place, block, position = torch.tensor([token[1:] for token in tokens], device=self.device).unbind(1)
+        images = [at for at, token in enumerate(tokens) if token.place >= 0]
+        if len(images) == len(tokens):
+            x = self._embed_drawn(self._values(tokens), place, next_place)
         elif not images:
-            x = self.model.backbone.embed(self._values(self._chunks))
+            x = self.model.backbone.embed(self._values(tokens))
         else:
-            at, drawn = torch.tensor(images, device=self.device), [self._chunks[row] for row in images]
-            x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in self._chunks]).to(self.device))
+            at, drawn = torch.tensor(images, device=self.device), [tokens[index] for index in images]
+            x = self.model.backbone.embed(torch.tensor([0 if t.place >= 0 else t.value for t in tokens]).to(self.device))
             x = x.index_copy(0, at, self._embed_drawn(self._values(drawn), place[at], next_place[at]))
-        zero = torch.zeros_like(block)[:, None]
-        return x[:, None], zero, block[:, None], zero.bool(), position[:, None]
+        if num_asks and len(images) < len(tokens):  # an opening mark that was held back
+            marks = ((place < 0) & (next_place >= 0)).nonzero()[:, 0]
+            x = x.index_add(0, marks, self.model.next_place(next_place[marks]))
+        private = (torch.arange(shape[1], device=self.device) >= shape[1] - num_asks).expand(shape)
+        return (
+            x.view(*shape, -1),
+            torch.zeros(shape, dtype=torch.long, device=self.device),
+            block.view(shape),
+            private,
+            position.view(shape),
+        )
 
-    def _embed_chunks(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Any chunks, padded on the left to one length."""
-        owners = self._owners()
-        chunks = [chunk.sequence() if isinstance(chunk, Token) else chunk for chunk in self._chunks]
-        batch = self.model.attach(collate(chunks, [row.sample for row in owners], side="left")).to(self.device)
+    def _embed_chunks(self, chunks: list[Chunk], most: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Any chunks: what is read, padded on the left to one length, then what asks, padded on the left to `most`."""
+        sequences = [chunk.read for chunk in chunks]
+        if most:
+            sequences = [
+                joined([read, padding(most - len(chunk.asks)), sequence_of(chunk.asks, asks=True)])
+                for read, chunk in zip(sequences, chunks, strict=True)
+            ]
+        samples = [row.sample for row in self._owners()]
+        batch = self.model.attach(collate(sequences, samples, side="left")).to(self.device)
         x = self.model.embed(batch)
-        # A produced image token belongs to no picture yet: its value comes from its row.
+        # A produced image token belongs to no picture yet: its value comes with its chunk.
         loose = (batch.place >= 0) & (batch.picture < 0)
         if loose.any():
             rows, at = loose.nonzero().unbind(1)
-            tokens = self._stacked([owners[row].last_image_token for row in rows.tolist()])
+            tokens = self._stacked([value for chunk in chunks for value in chunk.loose])
             drawn = self._embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
             x = x.index_put((rows, at), drawn)
         return x, batch.doc, batch.block, batch.private, batch.position
@@ -201,24 +253,25 @@ class Engine:
         own = [self.rows[index] for index in self.active]
         return own + [self.shadows[index] for index in self.active] if self.guided else own
 
-    def _choose(self, own: Float[Tensor, "R D"], shadow: Float[Tensor, "R D"] | None) -> list[Value]:
+    def _choose(self, own: Float[Tensor, "N D"], shadow: Float[Tensor, "N D"] | None) -> list[list[Value]]:
+        """What each active row is given, from the states of all positions that ask, row after row."""
         rows = [self.rows[index] for index in self.active]
-        tokens: list[Value] = [0] * len(rows)
+        asks = [row for row in rows for _ in range(row.num_asked)]
+        tokens: dict[int, list[Value]] = {id(row): [] for row in rows}
         for phase in ("text", "image"):
-            at = [place for place, row in enumerate(rows) if row.phase == phase]
+            at = [index for index, row in enumerate(asks) if row.phase == phase]
             if not at:
                 continue
-            draws = [rows[place].draws for place in at]
-            hidden, unguided = (part if part is None or len(at) == len(rows) else part[at] for part in (own, shadow))
+            draws = [asks[index].draws for index in at]
+            hidden, unguided = (part if part is None or len(at) == len(asks) else part[at] for part in (own, shadow))
             if phase == "text":
                 chosen = pick(self.model.backbone.text_logits(hidden), self.how, draws)
             else:
-                place = torch.tensor([rows[index].place for index in at], device=self.device)
-                chosen, _ = self.model.head.sample(hidden, unguided, place, self.how, draws)
-            apart = chosen.tolist() if chosen.ndim == 1 else list(chosen.cpu().numpy())
-            for index, token in zip(at, apart, strict=True):
-                tokens[index] = token
-        return tokens
+                place = [place for row in rows if row.phase == "image" for place in row.places]
+                chosen, _ = self.model.head.sample(hidden, unguided, torch.tensor(place, device=self.device), self.how, draws)
+            for index, token in zip(at, _apart(chosen), strict=True):
+                tokens[id(asks[index])].append(token)
+        return [tokens[id(row)] for row in rows]
 
     def _drop_done(self) -> None:
         """Rows that are full leave the batch and the cache."""
@@ -239,6 +292,11 @@ class Engine:
         for segment, ids in row.written.items():
             segments[segment] = replace(segments[segment], content=self.model.wording.decode(ids))
         for segment in row.drawn:
-            name = f"drawn/{self.how}/{row.sample.id}/{segment}"
-            segments[segment] = replace(segments[segment], content=ArrayPicture(pictures[id(row), segment], name))
+            picture = ArrayPicture.named_by_content(pictures[id(row), segment])
+            segments[segment] = replace(segments[segment], content=picture, keep=None)
         return replace(row.sample, segments=tuple(segments))
+
+
+def _apart(tokens: Tensor) -> list[Value]:
+    """The tokens "N" or "N C" one by one."""
+    return tokens.tolist() if tokens.ndim == 1 else list(tokens.cpu().numpy())

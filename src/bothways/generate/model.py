@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from bothways.core.errors import DataError
+from bothways.core.region import AnyRegion, region_of
 from bothways.core.rundir import RunDir
 from bothways.core.sample import Image, Sample, Text
 from bothways.data.pixels import picture_from
@@ -34,7 +35,7 @@ def load(path: Path | str, step: int | None = None) -> Model:
     run = RunDir.open(path)
     unified, found = load_weights(run, step)
     exam = run.config().get("exam") or {}
-    how = How(temperature=exam.get("temperature", 0.0), guidance=exam.get("guidance", 1.0))
+    how = How(**{name: exam[name] for name in ("temperature", "guidance", "order", "draw_steps") if name in exam})
     return Model(unified, run.path, found, how)
 
 
@@ -43,7 +44,7 @@ class Model:
     square that the model reads."""
 
     def __init__(self, unified: UnifiedModel, path: Path, step: int, how_to_draw: How = How()):
-        """`how_to_draw`: temperature and guidance of drawings where `draw` gets none."""
+        """`how_to_draw`: temperature, guidance, order and steps of drawings where `draw` gets none."""
         self.unified, self.path, self.step, self.how_to_draw = unified, path, step, how_to_draw
 
     def __repr__(self) -> str:
@@ -70,18 +71,28 @@ class Model:
         guidance: float | None = None,
         temperature: float | None = None,
         top_k: int = 0,
+        draw_steps: int | None = None,
+        order: str | None = None,
+        keep: AnyRegion | None = None,
+        image: Any = None,
     ) -> PilImage:
         """A picture of what the prompt says, as an RGB Pillow image of `size_px`.
 
-        `seed` names the draws and changes nothing at temperature 0. `guidance` above 1 pulls towards the prompt. None: as in
-        the run's own exam. Raises: DataError for a prompt that is empty or too long, ConfigError for values out of range.
+        `seed` names the draws; at temperature 0 it changes nothing but a random order. `guidance` above 1 pulls towards the
+        prompt. `draw_steps`: several tokens a step (0: one), not for models trained in raster order. `order`: raster or random.
+        None: as in the run's own exam. `keep`: the part of `image` that is kept, as left, top, right, bottom in pixels of it
+        or in shares of its sides, or by name (`top-half`); what is kept are the tokens that lie wholly inside, not the pixels:
+        where a tokenizer spreads something over the whole picture (the shipped vq does so with the colour of the disc), a
+        prompt that asks for something else shows in the kept part too.
+        Raises: DataError for a prompt that is empty or too long or a region that holds no token, ConfigError for values out of
+        range.
         """
         from PIL import Image as Pil
 
-        asked = {"guidance": guidance, "temperature": temperature}
+        asked = {"guidance": guidance, "temperature": temperature, "draw_steps": draw_steps, "order": order}
         chosen = {name: value for name, value in asked.items() if value is not None}
         how = replace(self.how_to_draw, seed=seed, top_k=top_k, **chosen)
-        sample = self.generate(Sample("draw", (Text(_said(prompt, "prompt")), Image(None, learn=True))), how)
+        sample = self.generate(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how)
         return Pil.fromarray(sample.segments[-1].content.pixels(self.size_px))
 
     @overload
@@ -104,6 +115,16 @@ def _said(text: str, what: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"The {what} is empty; say in words what you want.")
     return text
+
+
+def _to_draw(image: Any, keep: AnyRegion | None) -> Image:
+    if (image is None) != (keep is None):
+        raise DataError("To keep a part of a picture give both `image` and `keep`, or neither.")
+    if image is None:
+        return Image(None, learn=True)
+    picture = picture_from(image)
+    height, width = picture.array.shape[:2]
+    return Image(picture, learn=True, keep=region_of(keep, width, height))
 
 
 def _text(sample: Sample) -> str:

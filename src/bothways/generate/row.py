@@ -1,8 +1,13 @@
 """One sample while it is being filled: which piece is written now, what came out, and what the model must read next.
 
-A row hands out chunks. The first holds everything before the first segment to write; each later one begins with the token
-just produced. Most are that token alone, so they are a `Token`; where given segments follow, a chunk is a `Sequence` with
-absolute positions and blocks.
+A row hands out chunks. The first holds everything before the first segment to write; each later one begins with what was
+just produced. Most are one token alone, so they are a `Token`; where more is read, or several places of a picture are asked
+for at once, it is a `Chunk`.
+
+Several tokens a step: the last known token is held back. Its copies ask for k places, each from a private block of its own,
+so they read what is known and not each other; they leave no trace. The next chunk begins with the token held back and goes
+on with those drawn, in order, up to the last, which is now held back. One place at a time needs none of that, because a
+token that is read asks for the place behind its own; k = 1 asks the same question.
 """
 
 from __future__ import annotations
@@ -15,15 +20,16 @@ import numpy as np
 from bothways.core.randomness import rng
 from bothways.core.sample import Image, Sample
 from bothways.layout.build import Piece
+from bothways.layout.order import tokens_per_step
 from bothways.layout.runs import Cursor, Run, blank_text, lay
-from bothways.layout.sequence import Content, Duty, Sequence
+from bothways.layout.sequence import Content, Duty, Sequence, joined
 
 Phase = Literal["text", "image", "done"]
 Value = int | np.ndarray  # a text id, the index of a discrete image token, or a continuous one: float32 (dim,)
 
 
 class Token(NamedTuple):
-    """One produced token: a text id where `place` is -1, else an image token at that place. The rest as in `Sequence`."""
+    """One token: a text id where `place` is -1, else an image token at that place. The rest as in `Sequence`."""
 
     value: Value
     place: int
@@ -31,43 +37,66 @@ class Token(NamedTuple):
     block: int
     position: int
 
-    def sequence(self) -> Sequence:
-        """The same as vectors of length 1. An image token's value is not in it: it belongs to no picture yet."""
-        is_text = self.place < 0
-        return Sequence(
-            ids=_one(self.value if is_text else -1),
-            content=_one(Content.TEXT if is_text else Content.CLEAN, np.int8),
-            duty=_one(Duty.NONE, np.int8),
-            predicts=_one(-1),
-            block=_one(self.block),
-            private=_one(False, bool),
-            position=_one(self.position),
-            place=_one(self.place),
-            next_place=_one(self.next_place),
-            doc=_one(0),
-        )
+
+@dataclass(frozen=True)
+class Chunk:
+    """What a row reads in one step: `tokens`, produced before, and `given` behind them; and the places that it asks for, one
+    by each of the private tokens `asks` (none: what is read last asks)."""
+
+    tokens: tuple[Token, ...] = ()
+    given: Sequence | None = None
+    asks: tuple[Token, ...] = ()
+
+    @property
+    def read(self) -> Sequence:
+        """What the cache keeps. The values of produced image tokens are not in it: they belong to no picture yet."""
+        return joined([sequence_of(self.tokens), *([] if self.given is None else [self.given])])
+
+    @property
+    def loose(self) -> list[Value]:
+        """The values of those image tokens, of private ones too, in order."""
+        return [token.value for token in (*self.tokens, *self.asks) if token.place >= 0]
 
 
-Chunk = Token | Sequence
+def sequence_of(tokens: tuple[Token, ...], asks: bool = False) -> Sequence:
+    """The tokens as vectors. `asks`: private, each asking for an image token that is in no sequence yet."""
+    places, ahead, blocks, positions = np.array([token[1:] for token in tokens], dtype=np.int64).reshape(-1, 4).T
+    n, is_text = len(tokens), places < 0
+    return Sequence(
+        ids=np.array([token.value if token.place < 0 else -1 for token in tokens], dtype=np.int64),
+        content=np.where(is_text, Content.TEXT, Content.CLEAN).astype(np.int8),
+        duty=np.full(n, Duty.IMAGE if asks else Duty.NONE, dtype=np.int8),
+        predicts=np.full(n, -1, dtype=np.int64),
+        block=blocks,
+        private=np.full(n, asks),
+        position=positions,
+        place=places,
+        next_place=ahead,
+        doc=np.zeros(n, dtype=np.int64),
+    )
 
 
 @dataclass
 class Row:
     """`drawn` maps a segment to its image tokens in raster order ("N" or "N C"), `written` a segment to its text ids. `draws`
-    is the generator of the segment being written, named by (seed, sample, segment): one use a token."""
+    is the generator of the segment being written, named by (seed, sample, segment): one use a token.
+
+    `known`: all tokens of the pictures of which a part is kept, by segment. `draw_steps`: 0 draws one token a step.
+    """
 
     sample: Sample
     pieces: list[Piece]
     end_id: int
     max_text_tokens: int
     seed: int
+    draw_steps: int = 0
+    known: dict[int, list[Value]] = field(default_factory=dict)
     phase: Phase = "done"
     at: int = 0
     cursor: Cursor = field(default_factory=Cursor)
     produced: list[Value] = field(default_factory=list)
     written: dict[int, list[int]] = field(default_factory=dict)
     drawn: dict[int, np.ndarray] = field(default_factory=dict)
-    last_image_token: Value = -1
 
     @property
     def segment(self) -> int:
@@ -75,65 +104,96 @@ class Row:
         return self.pieces[self.at].segment
 
     @property
-    def place(self) -> int:
-        """Raster index of the image token to be drawn next."""
-        return self._columns[len(self.produced)][0]
+    def places(self) -> list[int]:
+        """Raster indices of the image tokens to be drawn next."""
+        done = len(self.produced)
+        return [place for place, *_ in self._columns[done : done + self._counts[self._step]]]
 
-    def open(self) -> Sequence:
+    @property
+    def num_asked(self) -> int:
+        """How many tokens the next step produces."""
+        return self._counts[self._step] if self.phase == "image" else 1
+
+    def open(self) -> Chunk:
         """The first chunk."""
-        return self._go_on([], 0)
+        return self._go_on((), [], 0)
 
-    def take(self, token: Value) -> Chunk | None:
-        """Accept a produced token; returns the next chunk, or None when the sample is full.
+    def take(self, tokens: list[Value]) -> Token | Chunk | None:
+        """Accept what was produced in a step; returns the next chunk, or None when the sample is full.
 
         A text that reaches its limit is closed with the end token, so what follows reads a well-formed turn.
         """
-        self.produced.append(token)
+        self.produced += tokens
         if self.phase == "image":
-            return self._after_image_token(token)
+            return self._after_image_tokens(tokens)
+        [token] = tokens
         if token == self.end_id or len(self.produced) >= self.max_text_tokens:
             self.written[self.segment] = [t for t in self.produced if t != self.end_id]
-            return self._finish([_text([token] if token == self.end_id else [token, self.end_id])])
+            return self._finish((), [_text([token] if token == self.end_id else [token, self.end_id])])
         here, self.cursor = self.cursor, Cursor(self.cursor.block + 1, self.cursor.position + 1)
         return Token(token, -1, -1, here.block, here.position)
 
-    def _after_image_token(self, token: Value) -> Chunk | None:
-        self.last_image_token = token
+    def _after_image_tokens(self, tokens: list[Value]) -> Token | Chunk | None:
         done = len(self.produced)
-        column = Token(token, *self._columns[done - 1])
+        columns = self._columns[done - len(tokens) : done]
+        new = (*self._held, *(Token(token, *column) for token, column in zip(tokens, columns, strict=True)))
+        self._step += 1
         if done < len(self._columns):
-            return column
-        produced = np.array(self.produced)
-        tokens = np.empty_like(produced)
-        tokens[[place for place, *_ in self._columns]] = produced
-        self.drawn[self.segment] = tokens
+            if not self._held:
+                return new[0]
+            self._held = new[-1:]
+            return Chunk(new[:-1], asks=self._asking())
+        self.drawn[self.segment] = self._picture()
         self.cursor = self.cursor.after(self.pieces[self.at].body)
-        rest = self._finish([])
-        return rest if rest is None else _join(column.sequence(), rest)
+        return self._finish(new, [])
 
-    def _finish(self, runs: list[Run]) -> Sequence | None:
-        """The current piece is written: read its last token, its tail and all that is given up to the next one to write."""
+    def _asking(self) -> tuple[Token, ...]:
+        """Copies of the token held back, one for each of the places to be drawn next."""
+        [last] = self._held
+        return tuple(last._replace(next_place=place, block=last.block + i) for i, place in enumerate(self.places))
+
+    def _picture(self) -> np.ndarray:
+        produced = np.array(self.produced)
+        tokens = np.array(self.known[self.segment]) if self.segment in self.known else np.empty_like(produced)
+        tokens[[place for place, *_ in self._columns]] = produced
+        return tokens
+
+    def _finish(self, tokens: tuple[Token, ...], runs: list[Run]) -> Chunk | None:
+        """The current piece is written: read its last tokens, its tail and all that is given up to the next one to write."""
         piece, self.produced = self.pieces[self.at], []
         if self.at == len(self.pieces) - 1:
             self.phase = "done"
             return None
-        return self._go_on([*runs, *piece.tail], self.at + 1)
+        return self._go_on(tokens, [*runs, *piece.tail], self.at + 1)
 
-    def _go_on(self, runs: list[Run], first: int) -> Sequence:
+    def _go_on(self, tokens: tuple[Token, ...], runs: list[Run], first: int) -> Chunk:
         for index in range(first, len(self.pieces)):
             piece = self.pieces[index]
             if piece.to_write:
                 self.at = index
-                self.phase = "image" if isinstance(self.sample.segments[piece.segment], Image) else "text"
                 self.draws = rng(self.seed, "draw", self.sample.id, piece.segment)
-                chunk, self.cursor = lay([*runs, *piece.head], self.cursor)
-                if self.phase == "image":
-                    self._columns = _columns(lay(piece.body, self.cursor)[0])
-                return chunk
+                given, self.cursor = lay([*runs, *piece.head], self.cursor)
+                if isinstance(self.sample.segments[piece.segment], Image):
+                    return self._begin_image(tokens, given, piece)
+                self.phase = "text"
+                return Chunk(tokens, given)
             runs = [*runs, *piece.runs]
         self.phase = "done"
-        chunk, self.cursor = lay(runs, self.cursor)
-        return chunk
+        given, self.cursor = lay(runs, self.cursor)
+        return Chunk(tokens, given)
+
+    def _begin_image(self, tokens: tuple[Token, ...], given: Sequence, piece: Piece) -> Chunk:
+        self.phase, self._step = "image", 0
+        self._columns = _columns(lay(piece.body, self.cursor)[0])
+        n = len(self._columns)
+        if not self.draw_steps:
+            self._counts, self._held = (1,) * n, ()
+            return Chunk(tokens, given)
+        self._counts = tokens_per_step(n, min(self.draw_steps, n))
+        last = _columns(given)[-1]
+        value = self.known[piece.segment][last[0]] if last[0] >= 0 else int(given.ids[-1])
+        self._held = (Token(value, *last),)
+        return Chunk(tokens, given.without_last(), self._asking())
 
 
 def _text(ids: list[int]) -> Run:
@@ -141,18 +201,5 @@ def _text(ids: list[int]) -> Run:
 
 
 def _columns(body: Sequence) -> list[tuple[int, int, int, int]]:
-    """Place, next place, block and position of every token of an image that is drawn one token after the other."""
+    """Place, next place, block and position of every token."""
     return list(zip(body.place.tolist(), body.next_place.tolist(), body.block.tolist(), body.position.tolist(), strict=True))
-
-
-def _one(value: int, dtype: type = np.int64) -> np.ndarray:
-    return np.full(1, value, dtype=dtype)
-
-
-VECTORS = ("ids", "content", "duty", "predicts", "block", "private", "position", "place", "next_place", "doc")
-
-
-def _join(first: Sequence, second: Sequence) -> Sequence:
-    joined = {name: np.concatenate([getattr(first, name), getattr(second, name)]) for name in VECTORS}
-    shift = len(first)
-    return Sequence(**joined, images=tuple(replace(span, start=span.start + shift) for span in second.images))

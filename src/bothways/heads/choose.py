@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bothways.core.errors import ConfigError
+from bothways.core.errors import ConfigError, unknown
+from bothways.layout.order import Order
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,9 @@ class How:
     """How tokens are drawn from a head, and text from the language model.
 
     temperature 0 takes the likeliest; top_k 0 keeps all; guidance 1 means none, g extrapolates from the unconditional
-    scores u to the conditional c as u + g (c - u).
+    scores u to the conditional c as u + g (c - u). `order` of a picture's tokens: raster or random; None is as trained, random
+    where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each step draws several at once (a picture
+    of which a part is kept takes no more steps than it has tokens left).
     """
 
     temperature: float = 0.0
@@ -27,6 +31,8 @@ class How:
     guidance: float = 1.0
     seed: int = 0
     max_text_tokens: int = 64
+    order: str | None = None
+    draw_steps: int = 0
 
     def __post_init__(self):
         sane = all(math.isfinite(value) and value >= 0 for value in (self.temperature, self.top_k, self.guidance))
@@ -35,6 +41,10 @@ class How:
                 f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
                 f"{self.max_text_tokens}; the first three must be finite and not negative, the last at least 1."
             )
+        if self.order not in (None, *get_args(Order)):
+            raise ConfigError(unknown("order", self.order, get_args(Order)))
+        if self.draw_steps < 0:
+            raise ConfigError(f"Found draw_steps {self.draw_steps}; expected at least 1, or 0 for one token a step.")
 
 
 def guided(conditional: Float[Tensor, "N V"], unconditional: Float[Tensor, "N V"], scale: float) -> Float[Tensor, "N V"]:

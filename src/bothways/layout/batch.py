@@ -115,6 +115,11 @@ def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right
     )
 
 
+def padding(num: int) -> Sequence:
+    """So many positions that read themselves and are read by nobody."""
+    return Sequence(**{name: np.full(num, value) for name, value in _PADDED.items()})
+
+
 def counts(sequences: list[Sequence], samples: list[Sample]) -> dict[str, int]:
     """Positions with a duty by "source:text", "source:image", "source:mark"; only those that occur."""
     tally: Counter[str] = Counter()

@@ -12,6 +12,7 @@
     ...                                         # n tokens came out, the last one being wording.end (append it if need be)
     cursor = cursor.after([blank_text(n)])
     # image: column i of `drawn` holds place and next_place of token i; the head's last column asks for the first token
+    # (the opening mark, or the last of the tokens that are kept)
     drawn, cursor = lay(piece.body, cursor)
     chunk, cursor = lay(piece.tail + next_piece.runs, cursor)
     # masked image: run the columns of piece.body again and again without keeping them in the cache, flipping `content`
@@ -23,6 +24,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +32,7 @@ import numpy as np
 from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import Image, Sample, Text
 from bothways.core.spec import VisualSpec
-from bothways.layout.order import Drawing, hidden, places, raster
+from bothways.layout.order import Drawing, Order, hidden, known_first, places, raster
 from bothways.layout.runs import Run, copy_of, full, image_run, lay, mark, nothing, text_run
 from bothways.layout.sequence import Content, Duty, ImageSpan, Sequence
 from bothways.layout.wording import Frame, Wording
@@ -39,7 +41,8 @@ from bothways.layout.wording import Frame, Wording
 @dataclass(frozen=True)
 class Piece:
     """One segment of a sample. `segment` is its index (-1: the start of the sequence); `to_write`: the model writes the
-    body, so a text's body is empty and an image's says where the tokens will lie."""
+    body, so a text's body is empty and an image's says where the tokens will lie. What is kept of an image stands in its
+    head, as clean tokens in the first places of its order."""
 
     segment: int
     head: tuple[Run, ...]
@@ -104,6 +107,7 @@ def pieces(
 ) -> list[Piece]:
     """The start and then one piece a segment; arguments and errors as in `build`."""
     made = [Piece(-1, (), (text_run(wording.opening(sample.segments), Duty.NONE),))]
+    order = drawing.order_of(sample.id, seed, step)
     for index, (segment, frame) in enumerate(zip(sample.segments, wording.frames(sample.segments), strict=True)):
         if segment.content is None and not segment.learn:
             raise DataError(f"Segment {index} of sample `{sample.id}` is given but has no content; give it, or learn it.")
@@ -115,7 +119,8 @@ def pieces(
         elif segment.learn:
             last = index == len(sample.segments) - 1
             name = (sample.id, index, step)
-            piece = _learned_image(index, segment, wording, _spec(learned, sample, "drawn"), drawing, last, seed, name)
+            spec = _spec(learned, sample, "drawn")
+            piece = _learned_image(index, segment, wording, spec, drawing, order, last, seed, name)
         else:
             piece = _given_image(index, wording, _spec(given, sample, "read"), causal_given)
         made.append(_framed(piece, frame))
@@ -123,7 +128,7 @@ def pieces(
 
 
 def _text(index: int, segment: Text, frame: Frame, wording: Wording) -> Piece:
-    if segment.content is None:
+    if segment.to_write:
         return Piece(index, (), (), to_write=True)
     ids = wording.encode(segment.content)
     if segment.learn:
@@ -144,32 +149,52 @@ def _learned_image(
     wording: Wording,
     spec: VisualSpec,
     drawing: Drawing,
+    order: Order,
     last: bool,
     seed: int,
     name: tuple[str | int, ...],
 ) -> Piece:
     n, target = spec.num_tokens, Duty.MARK if drawing.learn_marks else Duty.NONE
-    to_write = segment.content is None
-    span = ImageSpan(index, 0, n, learn=True, places=places(n, drawing, seed, *name))
-    close = mark(wording.close)
+    known = None if segment.keep is None else segment.keep.places(spec.grid)
+    open_, close = functools.partial(mark, wording.open, target), mark(wording.close)
     if not drawing.in_place:
-        body = image_run(span, block=raster(n), target=Duty.IMAGE, next_place=np.append(span.places[1:], -1))
-        head = mark(wording.open, target, next_place=int(span.places[0]))
-        return Piece(index, (head,), (body,), (close,), to_write)
+        where = places(n, order, seed, *name)
+        where = where if known is None else known_first(where, known)
+        num_known = 0 if known is None else len(known)
+        kept = _in_turn(index, where, 0, num_known, Duty.NONE)
+        drawn = _in_turn(index, where, num_known, n, Duty.IMAGE)
+        return Piece(index, (open_(next_place=int(where[0])), *kept), drawn, (close,), segment.to_write)
+    span = ImageSpan(index, 0, n, learn=True, places=raster(n))
     body = image_run(span, block=full(n, 0), target=Duty.IMAGE)
-    body = replace(body, private=True, in_place=True, **_covered(n, drawing, to_write, seed, name))
+    body = replace(body, private=True, in_place=True, **_covered(n, drawing, segment, known, seed, name))
     # Nobody may read the private block later, so whatever follows needs a copy that it can read.
     copied = () if last else (copy_of(span),)
-    return Piece(index, (mark(wording.open, target),), (body,), (*copied, close), to_write)
+    return Piece(index, (open_(),), (body,), (*copied, close), segment.to_write)
 
 
-def _covered(n: int, drawing: Drawing, to_write: bool, seed: int, name: tuple[str | int, ...]) -> dict[str, np.ndarray]:
+def _in_turn(index: int, places: np.ndarray, begin: int, end: int, target: Duty) -> tuple[Run, ...]:
+    """The tokens at `places[begin:end]`, one after the other; each asks for the place behind its own."""
+    if begin == end:
+        return ()
+    span = ImageSpan(index, 0, end - begin, learn=True, places=places[begin:end])
+    ahead = np.append(places[1:], -1)[begin:end]
+    return (image_run(span, block=raster(end - begin), target=target, next_place=ahead),)
+
+
+def _covered(
+    n: int, drawing: Drawing, segment: Image, known: np.ndarray | None, seed: int, name: tuple[str | int, ...]
+) -> dict[str, np.ndarray]:
     """Content and target of an image predicted in place: only what cannot be seen is to be predicted."""
     content, target = np.full(n, Content.NOISED, dtype=np.int8), np.full(n, Duty.IMAGE, dtype=np.int8)
+    unseen = np.ones(n, dtype=bool)
+    if known is not None:
+        unseen[known] = False
+    elif drawing.masked is not None and not segment.to_write:
+        unseen = hidden(n, drawing.masked, seed, *name)
     if drawing.masked is not None:
-        unseen = np.ones(n, dtype=bool) if to_write else hidden(n, drawing.masked, seed, *name)
-        content[:] = np.where(unseen, Content.HIDDEN, Content.CLEAN)
-        target[~unseen] = Duty.NONE
+        content[unseen] = Content.HIDDEN
+    content[~unseen] = Content.CLEAN
+    target[~unseen] = Duty.NONE
     return {"content": content, "target": target}
 
 

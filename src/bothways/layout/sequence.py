@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 
 import numpy as np
@@ -75,3 +76,21 @@ class Sequence:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def without_last(self) -> Sequence:
+        """All positions but the last; an image that ends there is a token shorter."""
+        n = len(self) - 1
+        shorter = [replace(s, num_tokens=min(s.num_tokens, n - s.start), places=s.places[: n - s.start]) for s in self.images]
+        cut = {name: getattr(self, name)[:n] for name in VECTORS}
+        return Sequence(**cut, images=tuple(span for span in shorter if span.num_tokens > 0))
+
+
+VECTORS = tuple(f.name for f in fields(Sequence) if f.name != "images")
+
+
+def joined(sequences: Iterable[Sequence]) -> Sequence:
+    """One behind the other, as they are numbered; `predicts` keeps counting within the part that it comes from."""
+    parts = list(sequences)
+    starts = np.cumsum([0, *map(len, parts)])
+    images = [replace(s, start=s.start + int(at)) for part, at in zip(parts, starts, strict=False) for s in part.images]
+    return Sequence(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in VECTORS}, images=tuple(images))

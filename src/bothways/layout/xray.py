@@ -22,29 +22,34 @@ content  text as it is (^ start, $ end of turn, < > around an image, \u2423 spac
          image tokens: . clean, ? hidden, ~ noised; one token for a dropped segment: \u00f8 text, \u00d8 image
 duty     what is predicted here: T text, I image token, M opening mark; that of the next position, or of its own (in place)
 block    a token reads its own and earlier blocks; a private block (bidirectional) is read by itself alone
-place    raster index of an image token in its image"""
+place    raster index of an image token in its image
+next     the place whose token is predicted here (shown where the order is not raster); asking: a private position that holds
+         the last known token and asks for one of several places, then is gone"""
 _ELLIPSIS = "\u2026"
 _MAX_TEXT = 12
 _LONGEST_IMAGE, _KEPT_FIRST, _KEPT_LAST = 12, 4, 3
 
 
 def xray(sequence: Sequence, wording: Wording, width: int = 120, legend: bool = False) -> str:
-    """Four rows: content, duty, block, place, wrapped at `width` characters; below them what each row means, if asked for.
+    """Four rows: content, duty, block, place, wrapped at `width` characters; below them what each row means, if asked for. A
+    fifth, next, where image tokens are not predicted in raster order.
 
     Where every token is one character wide the columns touch, else they stand apart. The middle of a long image is left out.
     """
     columns = [_column(sequence, wording, at) for at in range(len(sequence))]
-    columns = [columns[at] if at >= 0 else (_ELLIPSIS,) * 4 for at in _shown(sequence)]
-    lines = _wrapped(columns, _names(sequence), width)
+    names = _names(sequence)
+    columns = [columns[at][: len(names)] if at >= 0 else (_ELLIPSIS,) * len(names) for at in _shown(sequence)]
+    lines = _wrapped(columns, names, width)
     return "\n".join([*lines, "", LEGEND] if legend else lines)
 
 
-def _column(sequence: Sequence, wording: Wording, at: int) -> tuple[str, str, str, str]:
-    content, place = Content(sequence.content[at]), sequence.place[at]
+def _column(sequence: Sequence, wording: Wording, at: int) -> tuple[str, str, str, str, str]:
+    content = Content(sequence.content[at])
     text = _printable(wording.spell(int(sequence.ids[at]))) if sequence.ids[at] >= 0 else " "
     shown = CONTENTS.get(content, text)
     duty = DUTIES[Duty(sequence.duty[at])]
-    return shown, duty, letters(int(sequence.block[at])), str(place) if place >= 0 else "."
+    places = (str(place) if place >= 0 else "." for place in (sequence.place[at], sequence.next_place[at]))
+    return shown, duty, letters(int(sequence.block[at])), *places
 
 
 def letters(number: int) -> str:
@@ -82,13 +87,25 @@ def _shown(sequence: Sequence) -> list[int]:
 
 def _names(sequence: Sequence) -> list[str]:
     in_place = (sequence.predicts == np.arange(len(sequence))).any()
-    private = dict.fromkeys(letters(int(block)) for block in sequence.block[sequence.private])
+    asks = sequence.private & (sequence.next_place >= 0)
+    told = [(sequence.private & ~asks, "bidirectional"), (asks, "asking")]
+    private = "; ".join(f"{_letters_of(sequence.block[at])}: {what}" for at, what in told if at.any())
+    ahead = (sequence.next_place >= 0) & (sequence.next_place != sequence.place + 1)
     return [
         "content",
         "duty (in place)" if in_place else "duty",
-        f"block ({', '.join(private)}: bidirectional)" if private else "block",
+        f"block ({private})" if private else "block",
         "place",
+        *(["next"] if ahead.any() else []),
     ]
+
+
+def _letters_of(blocks: np.ndarray) -> str:
+    """`f`, `f, g`, or `f to m` of more than two that follow one another."""
+    found = np.unique(blocks).tolist()
+    if len(found) > 2 and found[-1] - found[0] == len(found) - 1:
+        return f"{letters(found[0])} to {letters(found[-1])}"
+    return ", ".join(map(letters, found))
 
 
 def _wrapped(columns: list[tuple[str, ...]], names: list[str], width: int) -> list[str]:

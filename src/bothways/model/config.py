@@ -9,6 +9,7 @@ from pydantic import Field
 from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
 from bothways.core.config import Config
 from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
+from bothways.layout.order import Drawing, Orders
 from bothways.vision.configs import AnyTokenizerConfig, VQConfig
 
 
@@ -30,9 +31,19 @@ class ModelConfig(Config):
     projector: ProjectorConfig = ProjectorConfig()
     backbone: AnyBackboneConfig = CausalLMConfig()
     head: AnyHeadConfig = CategoricalConfig()
-    order: Literal["raster", "random"] = "raster"  # in which a learned picture's tokens are predicted
+    order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
+    raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
     learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights
+
+    @property
+    def drawing(self) -> Drawing:
+        """How learned images are laid out in training."""
+        return Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks)
+
+    def drawn_in(self, order: str | None) -> Drawing:
+        """How they are laid out while they are drawn: in that order, or in that of training (random where it was mixed)."""
+        return self.drawing.with_changes({"order": order or ("random" if self.order == "mixed" else self.order)})

@@ -21,7 +21,6 @@ from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
 from bothways.layout.batch import Batch, collate
 from bothways.layout.build import build
-from bothways.layout.order import Drawing
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.config import ModelConfig
@@ -87,11 +86,6 @@ class UnifiedModel(nn.Module):
                 setattr(batch, name, cache.tokens(pictures).to(device))
         return batch
 
-    @property
-    def drawing(self) -> Drawing:
-        """How learned images are laid out."""
-        return Drawing(order=self.config.order, learn_marks=self.config.learn_marks)
-
     def lay_out(self, sample: Sample, drop: frozenset[str] = frozenset(), step: int = 0, seed: int = 0) -> Sequence:
         """The sequence of a sample under this model's wording and tokenizers. Raises: DataError when it is too long."""
         return build(
@@ -99,7 +93,7 @@ class UnifiedModel(nn.Module):
             self.wording,
             self.given.spec,
             self.learned.spec,
-            drawing=self.drawing,
+            drawing=self.config.drawing,
             causal_given=self.config.causal_given,
             drop=drop,
             max_tokens=self.config.max_tokens,

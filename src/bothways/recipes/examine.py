@@ -44,18 +44,30 @@ def evaluate_run(
 ) -> str:
     """Examines a trained run and marks its answers; returns the exam's name, e.g. `final`, `step-000400`, `composition`.
 
-    `step`: another checkpoint than the newest. `changes`: dotted keys of the run's exam, e.g. {"num_pictures": 100}.
+    `step`: another checkpoint than the newest. `changes`: dotted keys of the run's exam, e.g. {"num_pictures": 100}; with
+    `order` or `draw_steps` among them the exam has a name of its own (`8-steps`) and is about drawings alone, as nothing else
+    would come out differently.
     Raises: RunError when there is no run, checkpoint or model; DataError when the run trains no skill that can be asked for.
     """
     run = RunDir.open(path)
     recipe = recipe_of(run, changes)
-    reads, draws = trains(recipe, READING), trains(recipe, DRAWING)
+    drawn_as = _drawn_as(changes or {})
+    reads, draws = trains(recipe, READING) and not drawn_as, trains(recipe, DRAWING)
     if not reads and not draws:
-        raise DataError(f"The run {path} was trained neither to read nor to draw, so there is nothing to examine.")
+        raise DataError(
+            f"The run {path} was not trained to draw{'' if drawn_as else ' nor to read'}, so there is nothing to examine."
+        )
     model, _ = load(run, step)
-    name = "-".join(([] if step is None else [name_of(step)]) + ([] if split == "test" else [split])) or FINAL
+    parts = ([] if step is None else [name_of(step)]) + ([] if split == "test" else [split]) + drawn_as
+    name = "-".join(parts) or FINAL
     examine(recipe, model, run, name, reads=reads, draws=draws, split=split, console=console)
     return name
+
+
+def _drawn_as(changes: dict[str, Any]) -> list[str]:
+    """What is said of how pictures are drawn, as parts of an exam's name."""
+    order, steps = changes.get("order"), changes.get("draw_steps")
+    return [*([f"{order}-order"] if order else []), *([f"{steps}-steps"] if steps else [])]
 
 
 def recipe_of(run: RunDir, changes: dict[str, Any] | None = None) -> Recipe:
@@ -132,7 +144,9 @@ def how_to_answer(config: ExamConfig) -> How:
 
 
 def how_to_draw(config: ExamConfig) -> How:
-    return How(temperature=config.temperature, guidance=config.guidance, seed=config.seed)
+    """As the exam says; `How` has the same names."""
+    asked = {name: getattr(config, name) for name in ("temperature", "guidance", "seed", "order", "draw_steps")}
+    return How(**asked)
 
 
 def _watched(advance: Callable[[str, int, int], None]) -> Callable[..., list[Sample]]:

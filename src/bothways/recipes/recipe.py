@@ -10,6 +10,7 @@ from bothways.core.config import Config, merge, part, unflatten
 from bothways.core.errors import ConfigError
 from bothways.data.configs import MixtureConfig
 from bothways.data.folder import FolderConfig
+from bothways.layout.order import Order, check_draw_steps
 from bothways.model.config import ModelConfig
 from bothways.recipes.faithful import P1, with_p1
 from bothways.recipes.read import path_of, read_recipe
@@ -32,6 +33,8 @@ class ExamConfig(Config):
     num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training; nothing is drawn there
     guidance: float = Field(1.0, ge=0)  # of the drawings
     temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy
+    order: Order | None = None  # of a drawing's tokens: raster or random; null: as trained, random where that was mixed
+    draw_steps: int = Field(0, ge=0)  # of a drawing, each drawing several tokens at once; 0 = one token a step
     max_text_tokens: int = Field(64, gt=0)  # longest answer or caption
     batch_size: int = Field(100, gt=0)  # rows generated at once
     seed: int = 0  # names wordings and draws
@@ -53,6 +56,8 @@ class Recipe(Config):
     @model_validator(mode="after")
     def _can_be_examined(self) -> Recipe:
         self.model.head.check_temperature(self.exam.temperature)  # an hour of training would be a bad moment to hear of it
+        if self.exam.draw_steps:
+            check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.order)
         return self
 
     @model_validator(mode="after")
