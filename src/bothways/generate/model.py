@@ -81,10 +81,10 @@ class Model:
 
         `seed` names the draws; at temperature 0 it changes nothing but a random order. `guidance` above 1 pulls towards the
         prompt. `draw_steps`: several tokens a step (0: one), not for models trained in raster order. `order`: raster or random.
-        `dtype`: float32, or bfloat16, which is faster. None: as in the run's own exam. `keep`: the part of `image` that is kept, as left, top, right, bottom in pixels of it
-        or in shares of its sides, or by name (`top-half`); what is kept are the tokens that lie wholly inside, not the pixels:
-        where a tokenizer spreads something over the whole picture (the shipped vq does so with the colour of the disc), a
-        prompt that asks for something else shows in the kept part too.
+        `dtype`: float32, or bfloat16, which is faster. None: as in the run's own exam. `keep`: the part of `image` that is
+        kept, as left, top, right, bottom in pixels of it or in shares of its sides, or by name (`top-half`); what is kept are
+        the tokens that lie wholly inside, not the pixels: where a tokenizer spreads something over the whole picture (the
+        colour of the disc, say), a prompt that asks for something else shows in the kept part too.
         Raises: DataError for a prompt that is empty or too long or a region that holds no token, ConfigError for values out of
         range.
         """
