@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import tiny
-from bothways.backbones.lean import LeanCache, fits
+from bothways.backbones.lean import LeanCache
+from bothways.backbones.lean_weights import fits
 from bothways.core.errors import ConfigError, RunError
 from bothways.generate.engine import fill
 from bothways.heads.choose import How

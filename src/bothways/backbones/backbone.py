@@ -81,7 +81,9 @@ class AbstractBackbone(nn.Module, ABC):
         """Scores over the text vocabulary, not normalised."""
 
     @abstractmethod
-    def new_cache(self, num_rows: int) -> Any:
+    def new_cache(self, num_rows: int, dtype: torch.dtype = torch.float32) -> Any:
         """An empty cache for `num_rows` sequences. It knows the weights as they are now: make a new one when they change.
+
+        `dtype` float32, or bfloat16: the layers' products are computed in it, as in training; what `run` returns is fp32.
 
         `batch_select_indices(rows)` keeps these rows only, `crop(-num)` forgets the last `num` positions."""

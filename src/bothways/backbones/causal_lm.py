@@ -7,6 +7,7 @@ allows.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor
 from bothways.backbones import attention, lean_training
 from bothways.backbones.backbone import AbstractBackbone, Reads
 from bothways.backbones.configs import CausalLMConfig
-from bothways.backbones.lean import LeanCache, fits
+from bothways.backbones.lean import LeanCache
+from bothways.backbones.lean_weights import LaidOut, fits
 from bothways.core.errors import ConfigError, unknown
 
 
@@ -32,6 +34,7 @@ class CausalLM(AbstractBackbone):
         if config.attention == "sdpa" and not self._has_sdpa:
             raise ConfigError(f"The family `{config.family}` has no sdpa attention; set model.backbone.attention to auto.")
         self.path = ""
+        self._laid_out = LaidOut()
 
     @property
     def width(self) -> int:
@@ -47,7 +50,10 @@ class CausalLM(AbstractBackbone):
             return cache.run(x, reads, positions)
         if cache is None and x.device.type == "cpu" and self._may_be_lean:
             return lean_training.run(self.lm, x, reads, positions, _compute_dtype(x))
-        return self._through(x, reads, positions, cache).last_hidden_state.float()
+        if isinstance(cache, PlainCache):
+            with cache.arithmetic(x.device.type):
+                return self._through(x, reads, positions, cache.kept).last_hidden_state.float()
+        return self._through(x, reads, positions).last_hidden_state.float()
 
     def layers(self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]) -> list[Float[Tensor, "B Q D"]]:
         return [states.float() for states in self._through(x, reads, positions, output_hidden_states=True).hidden_states]
@@ -80,15 +86,32 @@ class CausalLM(AbstractBackbone):
         cap = getattr(self.lm.config, "final_logit_softcapping", None)
         return logits if cap is None else cap * torch.tanh(logits / cap)
 
-    def new_cache(self, num_rows: int) -> Any:
-        from transformers import DynamicCache
-
+    def new_cache(self, num_rows: int, dtype: torch.dtype = torch.float32) -> Any:
         # With gradients or autocast the cache is transformers' own.
         device = next(self.lm.parameters()).device.type
         plain = not torch.is_grad_enabled() and not torch.is_autocast_enabled(device)
         if plain and self._may_be_lean:
-            return LeanCache(self.lm, num_rows)
-        return DynamicCache()
+            return LeanCache(self._laid_out.of(self.lm, num_rows, dtype), num_rows)
+        return PlainCache(dtype)
+
+    def train(self, mode: bool = True) -> CausalLM:
+        if mode:  # a second copy of the weights, of no use until generation begins again
+            self._laid_out.forget()
+        return super().train(mode)
+
+
+class PlainCache:
+    """Transformers' own cache, `kept`, and the dtype of the products of what is read into it."""
+
+    def __init__(self, dtype: torch.dtype):
+        from transformers import DynamicCache
+
+        self.kept, self._dtype = DynamicCache(), dtype
+        self.batch_select_indices, self.crop = self.kept.batch_select_indices, self.kept.crop
+
+    def arithmetic(self, device: str) -> AbstractContextManager:
+        """Autocast, as in training, where the dtype is not fp32."""
+        return nullcontext() if self._dtype == torch.float32 else torch.autocast(device, self._dtype)
 
 
 def _compute_dtype(x: Tensor) -> torch.dtype:

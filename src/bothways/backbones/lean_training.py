@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from bothways.backbones.backbone import Reads
-from bothways.backbones.lean import paired
+from bothways.backbones.lean_weights import paired
 
 ROWS = 16  # a group's scores fill about two megabytes
 LENGTHS = 32  # attention runs on a multiple of this many positions: 32 bf16 numbers fill a vector of 512 bits
