@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Complex, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from bothways.backbones.backbone import Reads
@@ -40,12 +40,13 @@ class LeanCache:
         """Hidden states after the last norm; keys and values of the Q positions are appended."""
         shape, new = x.shape, slice(self._filled, self._filled + x.shape[1])
         self._make_room(new.stop)
-        turns, mask = self._weights.turns[positions][:, None], self._mask(reads)
+        turns, mask = self._weights.turns[positions][:, :, None, None], self._mask(reads)
         x = x.reshape(-1, shape[2])
-        for layer, (keys, values) in zip(self._weights.layers, self._kept, strict=True):
+        for layer, kept in zip(self._weights.layers, self._kept, strict=True):
             qkv = layer.qkv(self._normed(x)).float().view(*shape[:2], 3, self._weights.num_heads, -1)
-            q = _kept_turned(qkv, turns, keys[:, :, new], values[:, :, new])
-            x = layer.out.added(_attended(q, keys, values, mask), x)
+            torch.view_as_complex(qkv[:, :, :2].unflatten(-1, (-1, 2))).mul_(turns)
+            q, kept[:, :, :, new] = qkv[:, :, 0].transpose(1, 2), qkv[:, :, 1:].permute(2, 0, 3, 1, 4)
+            x = layer.out.added(_attended(q, *kept, mask), x)
             gate, up = layer.gate_up(self._normed(x)).chunk(2, -1)
             x = layer.down.added(F.silu(gate).mul_(up), x)
         self._filled = new.stop
@@ -76,23 +77,6 @@ class LeanCache:
             self._kept = kept
 
 
-def _kept_turned(
-    qkv: Float[Tensor, "B Q 3 H W"],
-    turns: Complex[Tensor, "B 1 Q C"],
-    keys: Float[Tensor, "B H Q W"],
-    values: Float[Tensor, "B H Q W"],
-) -> Float[Tensor, "B H Q W"]:
-    """Queries, turned by their positions; keys, turned too, and values are written where they are kept."""
-    q, k, v = qkv.permute(2, 0, 3, 1, 4)
-    torch.mul(_as_complex(k), turns, out=_as_complex(keys))
-    values.copy_(v)
-    return torch.view_as_real(_as_complex(q) * turns).flatten(-2)
-
-
-def _as_complex(x: Float[Tensor, "B H Q W"]) -> Complex[Tensor, "B H Q C"]:
-    return torch.view_as_complex(x.unflatten(-1, (-1, 2)))
-
-
 def _attended(
     q: Float[Tensor, "B H Q W"],
     keys: Float[Tensor, "B H K W"],
@@ -100,6 +84,6 @@ def _attended(
     mask: Float[Tensor, "B 1 Q K"],
 ) -> Float[Tensor, "N D"]:
     """What the queries read; they come scaled."""
-    scores = torch.bmm(q.flatten(0, 1), keys.flatten(0, 1).transpose(1, 2)).view(*q.shape[:3], -1).add_(mask)
+    scores = torch.bmm(q.reshape(-1, *q.shape[2:]), keys.flatten(0, 1).transpose(1, 2)).view(*q.shape[:3], -1).add_(mask)
     read = torch.bmm(scores.softmax(-1).flatten(0, 1), values.flatten(0, 1)).view(q.shape)
     return read.transpose(1, 2).reshape(q.shape[0] * q.shape[2], -1)

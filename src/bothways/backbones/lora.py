@@ -1,8 +1,8 @@
 """LoRA on any backbone: peft's layers, with initial weights drawn by name and only the adapters to be saved.
 
 A layer W x becomes W x + (alpha / rank) B A dropout(x); W stays, B begins at zero. The lean paths are not taken then, because
-they read W alone (`lean_weights.fits`). Dropout uses torch's global generator, which the trainer seeds by (seed, step): a resumed run
-draws the same, another number of micro-batches or samples in a step does not.
+they read W alone (`lean_weights.fits`). Dropout uses torch's global generator, which the trainer seeds by (seed, step): a
+resumed run draws the same, another number of micro-batches or samples in a step does not.
 Source: Hu et al. 2021 (arXiv:2106.09685).
 """
 

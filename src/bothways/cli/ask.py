@@ -9,6 +9,7 @@ import typer
 
 from bothways.cli.terminal import (
     DrawStepsOption,
+    DtypeOption,
     GuidanceOption,
     OrderOption,
     RunArgument,
@@ -46,6 +47,7 @@ def draw(
     top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0 = from all.")] = 0,
     draw_steps: DrawStepsOption = None,
     order: OrderOption = None,
+    dtype: DtypeOption = None,
     keep: Annotated[
         str | None,
         typer.Option(metavar="REGION", help="Part of --image to keep: left,top,right,bottom (px or shares), or top-half etc."),
@@ -81,6 +83,7 @@ def draw(
         top_k=top_k,
         draw_steps=draw_steps,
         order=None if order is None else order.value,
+        dtype=None if dtype is None else dtype.value,
         keep=keep,
         image=image,
     )

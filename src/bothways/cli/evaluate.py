@@ -10,6 +10,7 @@ import typer
 
 from bothways.cli.terminal import (
     DrawStepsOption,
+    DtypeOption,
     GuidanceOption,
     OrderOption,
     RunArgument,
@@ -38,10 +39,12 @@ def evaluate(
     temperature: TemperatureOption = None,
     draw_steps: DrawStepsOption = None,
     order: OrderOption = None,
+    dtype: DtypeOption = None,
 ) -> None:
     """Measure both skills of a run on held-out scenes, against chance and ceiling.
 
-    With --draw-steps or --order drawings alone are measured, under a name of their own: a curve is one command a point.
+    With --draw-steps, --order or --dtype drawings alone are measured, under a name of their own: a curve is one command a
+    point.
     """
     from bothways.cli.own_scores import show_held_out
     from bothways.core.rundir import RunDir
@@ -56,6 +59,7 @@ def evaluate(
         "temperature": temperature,
         "draw_steps": draw_steps,
         "order": None if order is None else order.value,
+        "dtype": None if dtype is None else dtype.value,
     }
     changes = {key: value for key, value in asked.items() if value is not None}
     name, sheets = own.evaluate(run, step=step, split=split.value, changes=changes, console=progress())

@@ -19,6 +19,13 @@ class Order(StrEnum):
     random = "random"
 
 
+class Dtype(StrEnum):
+    """What the backbone may compute its products in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder of a trained run.")]
 RecipeArgument = Annotated[str, typer.Argument(metavar="RECIPE", help="A name from `bothways recipes`, or a YAML file.")]
 SetOption = Annotated[
@@ -38,6 +45,10 @@ DrawStepsOption = Annotated[
 ]
 OrderOption = Annotated[
     Order | None, typer.Option(help="Of a picture's tokens.", show_default="the run's exam's, else as trained")
+]
+
+DtypeOption = Annotated[
+    Dtype | None, typer.Option(help="Of a drawing's products; bfloat16 is faster.", show_default="the run's exam's")
 ]
 
 

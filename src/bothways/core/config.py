@@ -11,13 +11,15 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, ValidationError
 
 from bothways.core.catalogue import Catalogue
 from bothways.core.errors import ConfigError, unknown
+
+Dtype = Literal["float32", "bfloat16"]  # of products; weights, norms and sums stay float32 where it is bfloat16
 
 
 class Config(BaseModel):

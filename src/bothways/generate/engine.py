@@ -105,7 +105,7 @@ class Engine:
                 f"{self.model.config.max_tokens}; shorten the text or lower max_text_tokens."
             )
         self._chunks: list[Token | Chunk | None] = [row.open() for row in [*self.rows, *self.shadows]]
-        self._cache = self.model.backbone.new_cache(len(self._chunks))
+        self._cache = self.model.backbone.new_cache(len(self._chunks), getattr(torch, self.how.dtype))
         self.active = [index for index, row in enumerate(self.rows) if row.phase != "done"]
         self._drop_done()
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from bothways.core.config import Dtype
 from bothways.core.errors import ConfigError, unknown
 from bothways.layout.order import Order
 
@@ -23,7 +24,8 @@ class How:
     temperature 0 takes the likeliest; top_k 0 keeps all; guidance 1 means none, g extrapolates from the unconditional
     scores u to the conditional c as u + g (c - u). `order` of a picture's tokens: raster or random; None is as trained, random
     where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each step draws several at once (a picture
-    of which a part is kept takes no more steps than it has tokens left).
+    of which a part is kept takes no more steps than it has tokens left). `dtype` of the backbone's products: float32 is the
+    reference; bfloat16 is faster, the arithmetic that training with `dtype: bfloat16` has, and may choose other tokens.
     """
 
     temperature: float = 0.0
@@ -33,6 +35,7 @@ class How:
     max_text_tokens: int = 64
     order: str | None = None
     draw_steps: int = 0
+    dtype: Dtype = "float32"
 
     def __post_init__(self):
         sane = all(math.isfinite(value) and value >= 0 for value in (self.temperature, self.top_k, self.guidance))
@@ -45,6 +48,8 @@ class How:
             raise ConfigError(unknown("order", self.order, get_args(Order)))
         if self.draw_steps < 0:
             raise ConfigError(f"Found draw_steps {self.draw_steps}; expected at least 1, or 0 for one token a step.")
+        if self.dtype not in get_args(Dtype):
+            raise ConfigError(unknown("dtype", self.dtype, get_args(Dtype)))
 
 
 def guided(conditional: Float[Tensor, "N V"], unconditional: Float[Tensor, "N V"], scale: float) -> Float[Tensor, "N V"]:

@@ -45,8 +45,8 @@ def evaluate_run(
     """Examines a trained run and marks its answers; returns the exam's name, e.g. `final`, `step-000400`, `composition`.
 
     `step`: another checkpoint than the newest. `changes`: dotted keys of the run's exam, e.g. {"num_pictures": 100}; with
-    `order` or `draw_steps` among them the exam has a name of its own (`8-steps`) and is about drawings alone, as nothing else
-    would come out differently.
+    `order`, `draw_steps` or `dtype` among them the exam has a name of its own (`8-steps`) and is about drawings alone, as
+    nothing else would come out differently.
     Raises: RunError when there is no run, checkpoint or model; DataError when the run trains no skill that can be asked for.
     """
     run = RunDir.open(path)
@@ -66,8 +66,9 @@ def evaluate_run(
 
 def _drawn_as(changes: dict[str, Any]) -> list[str]:
     """What is said of how pictures are drawn, as parts of an exam's name."""
-    order, steps = changes.get("order"), changes.get("draw_steps")
-    return [*([f"{order}-order"] if order else []), *([f"{steps}-steps"] if steps else [])]
+    order, steps, dtype = (changes.get(name) for name in ("order", "draw_steps", "dtype"))
+    parts = order and f"{order}-order", steps and f"{steps}-steps", dtype
+    return [part for part in parts if part]
 
 
 def recipe_of(run: RunDir, changes: dict[str, Any] | None = None) -> Recipe:
@@ -145,7 +146,7 @@ def how_to_answer(config: ExamConfig) -> How:
 
 def how_to_draw(config: ExamConfig) -> How:
     """As the exam says; `How` has the same names."""
-    asked = {name: getattr(config, name) for name in ("temperature", "guidance", "seed", "order", "draw_steps")}
+    asked = {name: getattr(config, name) for name in ("temperature", "guidance", "seed", "order", "draw_steps", "dtype")}
     return How(**asked)
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from bothways.core.config import Config, merge, part, unflatten
+from bothways.core.config import Config, Dtype, merge, part, unflatten
 from bothways.core.errors import ConfigError
 from bothways.data.configs import MixtureConfig
 from bothways.data.folder import FolderConfig
@@ -35,6 +35,7 @@ class ExamConfig(Config):
     temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy
     order: Order | None = None  # of a drawing's tokens: raster or random; null: as trained, random where that was mixed
     draw_steps: int = Field(0, ge=0)  # of a drawing, each drawing several tokens at once; 0 = one token a step
+    dtype: Dtype = "float32"  # of the drawings' products in the backbone; bfloat16 is faster and may choose other tokens
     max_text_tokens: int = Field(64, gt=0)  # longest answer or caption
     batch_size: int = Field(100, gt=0)  # rows generated at once
     seed: int = 0  # names wordings and draws

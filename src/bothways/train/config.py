@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from bothways.core.config import Config
+from bothways.core.config import Config, Dtype
 
 
 class MuonConfig(Config):
@@ -40,7 +40,7 @@ class TrainConfig(Config):
     average: AverageConfig | None = None  # null: a run is used with its last weights
     weights: dict[str, float] = Field(default_factory=dict)  # loss weight per term; a term not named here weighs 1
     micro_batches: int = Field(1, gt=0)  # pieces that the stream cuts a step into; the result does not depend on it
-    dtype: Literal["float32", "bfloat16"] = "float32"  # bfloat16 = autocast around the forward pass
+    dtype: Dtype = "float32"  # bfloat16 = autocast around the forward pass
     threads: int = Field(0, ge=0)  # CPU threads of torch; 0 = leave as it is
     seed: int = 0  # names the draws of a step, e.g. dropout
     checkpoint_every_s: float = Field(60.0, ge=0)  # seconds of training between two checkpoints
