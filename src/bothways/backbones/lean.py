@@ -101,8 +101,8 @@ class Kept:
 
 
 def _keep_freed_memory() -> None:
-    """glibc hands the memory of a cache back to the system when it is freed, and every page of the next one is fetched anew:
-    7 ms of a draw of 155. It keeps as much as twice the largest block that was ever freed, so a large one, never touched, is."""
+    """glibc hands the memory of a freed cache back to the system, and every page of the next one is fetched anew: 7 ms of a
+    draw of 155. It keeps as much as twice the largest block that was ever freed; so here a large one is, never touched."""
     torch.empty(31 * 2**20, dtype=torch.uint8)
 
 
