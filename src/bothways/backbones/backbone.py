@@ -47,9 +47,7 @@ class Reads:
 
         Floats, because transformers' eager path silently adds a bool mask (True = 1) and so leaks the future.
         """
-        allowed = self.allowed()
-        mask = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
-        return mask.masked_fill_(~allowed, torch.finfo(dtype).min)[:, None]
+        return torch.where(self.allowed(), 0.0, torch.finfo(dtype).min).to(dtype)[:, None]
 
 
 class AbstractBackbone(nn.Module, ABC):

@@ -1,13 +1,16 @@
 """The fast way through a llama-type network while generating. The slow, obvious way is transformers' own forward pass.
 
 A step of generation is a few rows wide: it is bound by reading weights and cache from memory, and by the number of
-operations. So here weights are laid out once for few rows (`lean_weights`), in fp32 or bf16; rotary positions are one complex
-product; residuals are added by the products themselves; keys and values are written in place into a cache that is read
-from end to end. Norms, attention and residuals are fp32 in either dtype. `tests/equivalence/test_lean.py` holds it to
-transformers' hidden states within 1e-5; docs/results/speed.md says what it saves.
+operations. So here weights are laid out once for few rows (`lean_weights`), in fp32 or bf16; products run on the positions
+that are no padding; rotary positions are one complex product; residuals are added by the products themselves; keys and
+values are written in place into a cache that is read from end to end. Norms, attention and residuals are fp32 in either
+dtype. `tests/equivalence/test_lean.py` holds it to transformers' hidden states within 1e-5; docs/results/speed.md says what
+it saves.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -23,38 +26,40 @@ SLOTS = 16  # by which a cache grows
 class LeanCache:
     """Keys and values of `num_rows` sequences.
 
-    Letters: B rows, Q positions read at once, N = B * Q, K positions in the cache, H heads, W width of a head, D = H * W.
+    Letters: B rows, Q positions read at once, N of the B * Q that are no padding, K positions in the cache, H heads, W width
+    of a head, D = H * W.
     """
 
     def __init__(self, weights: Weights, num_rows: int):
         self._weights = weights
         self._filled = 0
-        # Keys and values of a layer, each a matrix a row and head, one after the other. fp32 always: torch multiplies bf16
-        # matrices of these shapes 1.7 times as slowly.
-        # All slots are read at every step, filled or not: a few slots skipped between two matrices cost more than reading
-        # them, because the processor then stops reading ahead (1.4 ms a step instead of 0.6 at 52 slots of 56).
-        shape = len(weights.layers), 2, num_rows, weights.num_heads, 0, weights.head_width
-        self._kept = weights.last_norm.new_zeros(shape)
+        shape = 2, num_rows, weights.num_heads, 0, weights.head_width
+        self._kept = [Kept(weights.last_norm.new_zeros(shape)) for _ in weights.layers]
+        _keep_freed_memory()
 
     def run(self, x: Float[Tensor, "B Q D"], reads: Reads, positions: Int[Tensor, "B Q"]) -> Float[Tensor, "B Q D"]:
-        """Hidden states after the last norm; keys and values of the Q positions are appended."""
-        shape, new = x.shape, slice(self._filled, self._filled + x.shape[1])
+        """Hidden states after the last norm, zeros at padding; keys and values of the Q positions are appended."""
+        (rows, num, _), heads, width = x.shape, self._weights.num_heads, self._weights.head_width
+        new = slice(self._filled, self._filled + num)
         self._make_room(new.stop)
         turns, mask = self._weights.turns[positions][:, :, None, None], self._mask(reads)
-        x = x.reshape(-1, shape[2])
+        take, put = _packing(reads.doc)
+        hidden = take(x.flatten(0, 1))
         for layer, kept in zip(self._weights.layers, self._kept, strict=True):
-            qkv = layer.qkv(self._normed(x)).float().view(*shape[:2], 3, self._weights.num_heads, -1)
-            torch.view_as_complex(qkv[:, :, :2].unflatten(-1, (-1, 2))).mul_(turns)
-            q, kept[:, :, :, new] = qkv[:, :, 0].transpose(1, 2), qkv[:, :, 1:].permute(2, 0, 3, 1, 4)
-            x = layer.out.added(_attended(q, *kept, mask), x)
-            gate, up = layer.gate_up(self._normed(x)).chunk(2, -1)
-            x = layer.down.added(F.silu(gate).mul_(up), x)
+            qkv = put(layer.qkv(self._normed(hidden)).float()).view(rows, num, 3, heads, width)
+            torch.view_as_complex(qkv.view(rows, num, 3, heads, -1, 2)[:, :, :2]).mul_(turns)
+            kept.both[:, :, :, new] = qkv[:, :, 1:].permute(2, 0, 3, 1, 4)
+            scores = torch.bmm(qkv[:, :, 0].transpose(1, 2).reshape(-1, num, width), kept.keys).add_(mask)
+            read = torch.bmm(scores.softmax(-1), kept.values).view(rows, heads, num, width)
+            hidden = layer.out.added(take(read.transpose(1, 2).reshape(rows * num, -1)), hidden)
+            gate, up = layer.gate_up(self._normed(hidden)).chunk(2, -1)
+            hidden = layer.down.added(F.silu(gate).mul_(up), hidden)
         self._filled = new.stop
-        return (self._normed(x) * self._weights.last_norm).view(shape)
+        return put(self._normed(hidden) * self._weights.last_norm).view(x.shape)
 
     def batch_select_indices(self, rows: Int[Tensor, "R"]) -> None:
         """Keep these rows only (the name is transformers')."""
-        self._kept = self._kept[:, :, rows]
+        self._kept = [Kept(kept.both[:, rows]) for kept in self._kept]
 
     def crop(self, num: int) -> None:
         """Forget the last `-num` positions, or all but the first `num` (the name and the sign are transformers')."""
@@ -64,26 +69,46 @@ class LeanCache:
         """The RMS norm without its weights."""
         return x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self._weights.floor)
 
-    def _mask(self, reads: Reads) -> Float[Tensor, "B 1 Q K"]:
+    def _mask(self, reads: Reads) -> Float[Tensor, "BH Q K"]:
         mask = reads.additive(torch.float32)
-        return F.pad(mask, (0, self._kept.shape[4] - mask.shape[3]), value=torch.finfo(torch.float32).min)
+        mask = F.pad(mask, (0, self._kept[0].room - mask.shape[3]), value=torch.finfo(torch.float32).min)
+        return mask.expand(-1, self._weights.num_heads, -1, -1).flatten(0, 1)
 
     def _make_room(self, num_slots: int) -> None:
-        room = self._kept.shape[4]
-        if num_slots > room:
-            kept = self._kept.new_empty((*self._kept.shape[:4], -(-num_slots // SLOTS) * SLOTS, self._kept.shape[5]))
-            kept[..., :room, :] = self._kept
-            kept[..., room:, :] = 0  # never read with weight, but read: what lies there must be finite
-            self._kept = kept
+        if num_slots > self._kept[0].room:
+            for layer, kept in enumerate(self._kept):  # one after the other: the next takes the memory that this one leaves
+                self._kept[layer] = kept.grown(-(-num_slots // SLOTS) * SLOTS)
 
 
-def _attended(
-    q: Float[Tensor, "B H Q W"],
-    keys: Float[Tensor, "B H K W"],
-    values: Float[Tensor, "B H K W"],
-    mask: Float[Tensor, "B 1 Q K"],
-) -> Float[Tensor, "N D"]:
-    """What the queries read; they come scaled."""
-    scores = torch.bmm(q.reshape(-1, *q.shape[2:]), keys.flatten(0, 1).transpose(1, 2)).view(*q.shape[:3], -1).add_(mask)
-    read = torch.bmm(scores.softmax(-1).flatten(0, 1), values.flatten(0, 1)).view(q.shape)
-    return read.transpose(1, 2).reshape(q.shape[0] * q.shape[2], -1)
+class Kept:
+    """Keys and values of a layer, a matrix a row and head, one after the other: `both`, and views for products.
+
+    fp32 always: torch multiplies bf16 matrices of these shapes 1.7 times as slowly. All slots are read at every step, filled
+    or not: a few slots skipped between two matrices cost more than reading them, because the processor then stops reading
+    ahead (1.4 ms a step instead of 0.6 at 52 slots of 56).
+    """
+
+    def __init__(self, both: Float[Tensor, "2 B H K W"]):
+        self.both, self.room = both, both.shape[3]
+        keys, self.values = both.flatten(1, 2)
+        self.keys = keys.transpose(1, 2)
+
+    def grown(self, room: int) -> Kept:
+        both = self.both.new_empty((*self.both.shape[:3], room, self.both.shape[4]))
+        both[..., : self.room, :] = self.both
+        both[..., self.room :, :] = 0  # never read with weight, but read: what lies there must be finite
+        return Kept(both)
+
+
+def _keep_freed_memory() -> None:
+    """glibc hands the memory of a freed cache back to the system, and every page of the next one is fetched anew: 7 ms of a
+    draw of 155. It keeps as much as twice the largest block that was ever freed; so here a large one is, never touched."""
+    torch.empty(31 * 2**20, dtype=torch.uint8)
+
+
+def _packing(doc: Int[Tensor, "B Q"]) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Takes what is no padding out of all B * Q positions, and puts it back among zeros. Single positions are all taken."""
+    if doc.shape[1] == 1:
+        return (lambda x: x), (lambda x: x)
+    at = (doc.flatten() >= 0).nonzero()[:, 0]
+    return (lambda x: x.index_select(0, at)), (lambda x: x.new_zeros(doc.numel(), x.shape[1]).index_copy_(0, at, x))

@@ -27,7 +27,7 @@ class Product:
     def __call__(self, x: Float[Tensor, "N I"]) -> Float[Tensor, "N O"]:
         x = x.to(self._dtype)
         if self._tiled:
-            return torch.ops.mkldnn._linear_pointwise(x, self._weight, None, "none", [], "")
+            return torch.ops.mkldnn._linear_pointwise.default(x, self._weight, None, "none", [], "")
         return x @ self._weight
 
     def added(self, x: Float[Tensor, "N I"], to: Float[Tensor, "N O"]) -> Float[Tensor, "N O"]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -79,7 +80,7 @@ class Engine:
     the same produced tokens."""
 
     def __init__(self, model: UnifiedModel, how: How):
-        self.model, self.how = model.eval(), how
+        self.model, self.how = model.eval() if model.training else model, how
         self.device = model.nothing_text.device
         self.rows: list[Row] = []
         self.active: list[int] = []  # indices of rows still being written, in the order of the cache
@@ -200,7 +201,7 @@ class Engine:
         """The usual step: every row reads as many tokens, all of them produced, so there is nothing to pad and no picture to
         look up. The last `num_asks` of each are private."""
         tokens, shape = [token for row in rows for token in row], (len(rows), len(rows[0]))
-        place, next_place, block, position = torch.tensor([token[1:] for token in tokens], device=self.device).unbind(1)
+        place, next_place, block, position = self._stacked([token[1:] for token in tokens]).unbind(1)
         images = [at for at, token in enumerate(tokens) if token.place >= 0]
         if len(images) == len(tokens):
             x = self._embed_drawn(self._values(tokens), place, next_place)
@@ -245,8 +246,8 @@ class Engine:
     def _values(self, tokens: list[Token]) -> Tensor:
         return self._stacked([token.value for token in tokens])
 
-    def _stacked(self, values: list[Value]) -> Tensor:
-        """Long "R", or Float "R C" of continuous image tokens."""
+    def _stacked(self, values: list[Any]) -> Tensor:
+        """Long "R" or "R 4", or Float "R C" of continuous image tokens."""
         return torch.from_numpy(np.array(values)).to(self.device)
 
     def _owners(self) -> list[Row]:

@@ -122,7 +122,9 @@ class UnifiedModel(nn.Module):
         codes = projector.content(projector.scale * self.learned.vectors(every[:, None])[:, 0])
         places, ahead = projector.places.table(), self.next_place.table()
         ahead = torch.cat([ahead, torch.zeros_like(ahead[:1])])  # -1, no place, finds the last row
-        return lambda tokens, place, next_place: codes[tokens] + places[place] + ahead[next_place]
+        return lambda tokens, place, next_place: (
+            codes.index_select(0, tokens) + places.index_select(0, place) + ahead[next_place]
+        )
 
     def embed(self, batch: Batch) -> Float[Tensor, "B S D"]:
         """Input embeddings: text, image tokens at their places, `nothing` tokens, and the next place where one is predicted."""
