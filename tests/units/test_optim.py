@@ -42,6 +42,12 @@ def test_a_first_muon_step_moves_along_the_nearest_orthogonal_matrix() -> None:
     assert step.square().mean().sqrt().item() == pytest.approx(0.01 * 0.2, rel=0.25)  # 0.2: what AdamW's updates measure
 
 
-def test_parts_without_a_trainable_matrix_are_refused_naming_where_matrices_lie() -> None:
+def test_frozen_parts_may_be_named_and_leave_adamw_alone() -> None:
+    module = build()
+    module.backbone.requires_grad_(False)
+    assert [type(part) for part in build_optimizer(module, TrainConfig(muon=MUON)).parts] == [torch.optim.AdamW]
+
+
+def test_parts_without_a_matrix_are_refused_naming_where_matrices_lie() -> None:
     with pytest.raises(ConfigError, match=r"backbones, which train.muon.parts names; there are matrices in .*backbone"):
         build_optimizer(build(), TrainConfig(muon={"parts": ("backbones",)}))

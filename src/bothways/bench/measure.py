@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -53,7 +53,8 @@ class Case:
 @dataclass(frozen=True)
 class Bench:
     """`cases` in the order measured; `ratio` says how many times as fast as `reference` the case `ours` is (medians of wall
-    time), `process_ratio` the same of process time; `target` is what the project promises of `ratio`."""
+    time), `process_ratio` the same of process time; `target` is what the project promises of `ratio`; `others` are further
+    ratios of wall time, by what they compare."""
 
     what: str
     shape: dict[str, Any]
@@ -64,6 +65,7 @@ class Bench:
     process_ratio: float
     target: float
     machine: dict[str, Any]
+    others: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -80,13 +82,33 @@ def in_turn(jobs: Mapping[str, Callable[[], object]], units: int, rounds: int, w
     return cases
 
 
-def compared(what: str, shape: dict[str, Any], cases: Mapping[str, Case], ours: str, reference: str, target: float) -> Bench:
-    """The result of a bench."""
-    a, b = cases[ours], cases[reference]
-    ratio = (a.units / a.median_s) / (b.units / b.median_s)
-    process = (a.units / statistics.median(a.process_s)) / (b.units / statistics.median(b.process_s))
+def compared(
+    what: str,
+    shape: dict[str, Any],
+    cases: Mapping[str, Case],
+    ours: str,
+    reference: str,
+    target: float,
+    others: Sequence[tuple[str, str]] = (),
+) -> Bench:
+    """The result of a bench; `others` are further pairs of cases to be compared."""
+
+    def ratio(one: str, other: str, of: Callable[[Case], float]) -> float:
+        a, b = cases[one], cases[other]
+        return (a.units / of(a)) / (b.units / of(b))
+
     summaries = [{"case": name} | case.summary() for name, case in cases.items()]
-    return Bench(what, shape, summaries, ours, reference, ratio, process, target, machine())
+    wall, process = ratio(ours, reference, _wall), ratio(ours, reference, _process)
+    more = {f"{one} / {other}": ratio(one, other, _wall) for one, other in others}
+    return Bench(what, shape, summaries, ours, reference, wall, process, target, machine(), more)
+
+
+def _wall(case: Case) -> float:
+    return case.median_s
+
+
+def _process(case: Case) -> float:
+    return statistics.median(case.process_s)
 
 
 @contextmanager

@@ -56,6 +56,8 @@ def _show(bench: Bench, unit: str, as_json: bool) -> None:
         f"{bench.ours} is {bench.ratio:.2f} times as fast as {bench.reference} (target {bench.target:g}; "
         f"in process time {bench.process_ratio:.2f})"
     )
+    for pair, ratio in bench.others.items():
+        say(f"{pair}: {ratio:.2f}")
     machine = bench.machine
     packages = ", ".join(f"{name} {machine['packages'][name]}" for name in ("torch", "transformers"))
     say(", ".join(f"{name} {value}" for name, value in bench.shape.items()))

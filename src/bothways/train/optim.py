@@ -33,12 +33,12 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizers:
     """AdamW over the trainable parameters, or Muon over the matrices that `config.muon` names and AdamW over the rest; biases,
     norms and other vectors do not decay.
 
-    Raises: ConfigError when nothing is trainable, or when `config.muon` names no matrix.
+    Raises: ConfigError when nothing is trainable, or when `config.muon` names parts without a matrix; frozen ones may be named.
     """
     trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not trainable:
         raise ConfigError("No parameter of the model is trainable; unfreeze a part of it.")
-    turned = _turned(trainable, config.muon.parts) if config.muon else {}
+    turned = _turned(module, config.muon.parts) if config.muon else {}
     rest = [p for name, p in trainable.items() if name not in turned]
     groups = [
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
@@ -48,7 +48,7 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizers:
     found: list[torch.optim.Optimizer] = []
     if groups:
         found.append(torch.optim.AdamW(groups, lr=config.lr, betas=config.betas, eps=config.eps, fused=True))
-    if config.muon:
+    if turned:
         muon = torch.optim.Muon(
             list(turned.values()),
             lr=config.lr * config.muon.lr_share,
@@ -88,16 +88,16 @@ class Optimizers:
             part.zero_grad(set_to_none)
 
 
-def _turned(trainable: dict[str, nn.Parameter], parts: tuple[str, ...]) -> dict[str, nn.Parameter]:
-    """The matrices of `parts`."""
-    chosen = {name: p for name, p in trainable.items() if p.ndim == 2 and name.startswith(tuple(f"{part}." for part in parts))}
+def _turned(module: nn.Module, parts: tuple[str, ...]) -> dict[str, nn.Parameter]:
+    """The trainable matrices of `parts`."""
+    matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2}
+    chosen = {name: p for name, p in matrices.items() if name.startswith(tuple(f"{part}." for part in parts))}
     if not chosen:
-        known = dict.fromkeys(name.split(".")[0] for name, p in trainable.items() if p.ndim == 2)
+        known = dict.fromkeys(name.split(".")[0] for name in matrices)
         raise ConfigError(
-            f"No trainable matrix lies in {' or '.join(parts)}, which train.muon.parts names; there are matrices in "
-            f"{', '.join(known)}."
+            f"No matrix lies in {' or '.join(parts)}, which train.muon.parts names; there are matrices in {', '.join(known)}."
         )
-    return chosen
+    return {name: p for name, p in chosen.items() if p.requires_grad}
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
