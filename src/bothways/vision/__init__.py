@@ -7,6 +7,7 @@ TOKENIZERS = Catalogue(
     {
         "vq": "bothways.vision.configs:VQConfig",
         "patches": "bothways.vision.configs:PatchConfig",
+        "kl": "bothways.vision.kl_config:KLConfig",
         "semantic": "bothways.vision.configs:SemanticConfig",
         "warped": "bothways.vision.warp_config:WarpedConfig",
     },
@@ -15,6 +16,7 @@ OBJECTIVES = Catalogue(
     "objective of a visual tokenizer",
     {
         "quantise": "bothways.vision.training_configs:VQTrainingConfig",
+        "autoencode": "bothways.vision.training_configs:KLTrainingConfig",
         "paint": "bothways.vision.training_configs:PaintConfig",
         "distill": "bothways.vision.training_configs:DistillConfig",
         "caption": "bothways.vision.training_configs:CaptionConfig",

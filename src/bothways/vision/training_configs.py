@@ -52,6 +52,21 @@ class VQTrainingConfig(ObjectiveConfig):
         return VQTraining(tokenizer, self)
 
 
+class KLTrainingConfig(ObjectiveConfig):
+    """Reconstruction from draws of a posterior that is pulled towards the unit Gaussian."""
+
+    trains: ClassVar[tuple[str, ...]] = ("kl",)
+    kind: Literal["autoencode"] = "autoencode"
+    kl_weight: float = Field(1e-4, ge=0)  # of the divergence from the unit Gaussian, nats a latent; ours, no paper's
+    edge_weight: float = Field(2.0, ge=0)  # extra weight of a pixel at a full-range edge
+    square_weight: float = Field(1.0, ge=0)  # weight of the squared error beside the absolute error
+
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
+        from bothways.vision.kl_training import KLTraining
+
+        return KLTraining(tokenizer, self)
+
+
 class DistillConfig(ObjectiveConfig):
     """Masked self-distillation. train.weights weighs its terms `masked`, `pixels`, `same` and `spread`."""
 
