@@ -96,7 +96,7 @@ def probed(fit: Tensor, taught: dict[str, Labels], test: Tensor, asked: dict[str
 
 def without_weights(config: TokenizerConfig) -> TokenizerConfig:
     """The same shape with random weights, drawn for another seed than training began with."""
-    return config.with_changes({"weights": None, "painter": None, "seed": config.seed + 1})
+    return config.with_changes({**dict.fromkeys(config.files), "seed": config.seed + 1})
 
 
 def tokens_of(tokenizer: AbstractTokenizer, world: AbstractWorld, split: Any, num_pictures: int) -> Tensor:
