@@ -9,7 +9,7 @@ import torch
 
 from bothways.backbones.configs import CausalLMConfig
 from bothways.core.spec import Continuous, VisualSpec
-from bothways.heads.configs import RegressionConfig
+from bothways.heads.configs import DiffusionConfig, RegressionConfig
 from bothways.model.config import ModelConfig, ProjectorConfig
 from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
@@ -46,14 +46,22 @@ class ColorTokenizer(AbstractTokenizer):
 
 @lru_cache
 def model(
-    objective: str = "cosine", path: str = "auto", order: str = "raster", shared: bool = True, causal_given: bool = False
+    objective: str = "cosine",
+    form: str = "",
+    path: str = "auto",
+    order: str = "raster",
+    shared: bool = True,
+    causal_given: bool = False,
 ) -> UnifiedModel:
-    """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets."""
+    """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
+    diffusion head in place of regression with `objective`."""
+    small = {"width": 16, "num_blocks": 2}
+    head = DiffusionConfig(form=form, **small) if form else RegressionConfig(objective=objective)
     config = ModelConfig(
         given=ColorConfig(),
         learned=ColorConfig(),
         projector=ProjectorConfig(shared=shared),
-        head=RegressionConfig(objective=objective),
+        head=head,
         backbone=CausalLMConfig(size="tiny", attention=path),
         order=order,
         causal_given=causal_given,
@@ -62,5 +70,7 @@ def model(
     for name, weight in made.named_parameters():
         if weight.ndim > 1:
             weight.data.mul_(2.0 if "lm_head" not in name else 40.0)
+        if "zero_" in name:
+            weight.data.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(1))
     made.head.observe(torch.rand(50, DIM, generator=torch.Generator().manual_seed(0)))
     return made

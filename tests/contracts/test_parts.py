@@ -20,6 +20,7 @@ from bothways.core.randomness import rng
 from bothways.core.spec import CannotDraw, Continuous, Discrete, VisualSpec
 from bothways.heads import HEADS
 from bothways.heads.choose import How
+from bothways.heads.draws import Draws
 from bothways.heads.head import AbstractHead
 from bothways.vision import TOKENIZERS
 from bothways.vision.tokenizer import AbstractTokenizer, to_unit
@@ -105,16 +106,24 @@ def head_and_target(kind: str) -> tuple[AbstractHead, VisualSpec, torch.Tensor]:
     # Continuous targets of one length: a head that trains directions alone makes up the length from the mean.
     even = torch.nn.functional.normalize(torch.randn(NUM, spec.dim), dim=-1) * spec.dim**0.5
     target = torch.randint(0, 20, (NUM,)) if spec is DISCRETE else even
-    return config.build(spec, WIDTH), spec, target
+    head = config.build(spec, WIDTH)
+    for weight in head.parameters():  # what is zero at first lets nothing through
+        weight.data.add_(0.02 * torch.randn_like(weight))
+    return head, spec, target
 
 
-def draws(num: int = NUM) -> list[np.random.Generator]:
-    return [rng(0, "head", row) for row in range(num)]
+def draws(step: int = 0, rows: slice = slice(None)) -> Draws:
+    """Of a picture of its own for each row."""
+    return Draws(0, [("head", step, row) for row in range(NUM)], torch.arange(NUM)[rows], PLACE[rows], NUM)
+
+
+def rngs() -> list[np.random.Generator]:
+    return [rng(0, "head", row) for row in range(NUM)]
 
 
 def draws_at(head: AbstractHead, temperature: float) -> bool:
     try:
-        head.config.check_temperature(temperature)
+        head.config.check_how(How(temperature=temperature))
     except ConfigError:
         return temperature == 0
     return True
@@ -122,6 +131,7 @@ def draws_at(head: AbstractHead, temperature: float) -> bool:
 
 HIDDEN = torch.from_numpy(rng(0, "hidden").standard_normal((NUM, WIDTH)).astype("float32"))
 PLACE = torch.arange(NUM)
+REVEALED = (PLACE + 1) / NUM
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -136,7 +146,8 @@ def test_a_heads_loss_is_unreduced_and_reaches_the_hidden_states_and_every_weigh
     assert hidden.grad[others].abs().max() == 0, "and on no other"
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in head.parameters())
     head.observe(target)  # a loss hangs on nothing that training has left behind
-    alone = head.loss(HIDDEN[2:3], target[2:3], PLACE[2:3], draws()[2:3])
+    row = slice(2, 3)
+    alone = head.loss(HIDDEN[row], target[row], PLACE[row], draws(rows=row))
     torch.testing.assert_close(alone[0], losses[2].detach())
 
 
@@ -154,13 +165,13 @@ def test_a_head_says_what_its_loss_measures_and_where_that_is_no_likelihood_how_
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_head_learns_its_target_and_then_draws_it(kind: str):
     head, spec, target = head_and_target(kind)
-    optimizer = torch.optim.Adam(head.parameters(), 0.05)
-    for _ in range(200):
+    optimizer = torch.optim.Adam(head.parameters(), 0.01)
+    for step in range(600):
         optimizer.zero_grad()
         head.observe(target)
-        head.loss(HIDDEN, target, PLACE, draws()).mean().backward()
+        head.loss(HIDDEN, target, PLACE, draws(step)).mean().backward()
         optimizer.step()
-    tokens, _ = head.sample(HIDDEN, None, PLACE, How(), draws())
+    tokens, _ = head.sample(HIDDEN, None, PLACE, REVEALED, How(), rngs())
     if isinstance(spec.tokens, Discrete):
         assert tokens.tolist() == target.tolist()
     else:
@@ -172,20 +183,22 @@ def test_a_head_learns_its_target_and_then_draws_it(kind: str):
 @pytest.mark.parametrize("kind", HEADS)
 def test_a_heads_tokens_are_valid_and_its_confidence_a_probability(kind: str, temperature: float, guidance: float):
     head, spec, _ = head_and_target(kind)
-    how = How(temperature=temperature, guidance=guidance)
+    how = How(temperature=temperature, guidance=guidance, guidance_ramp="linear")
     unguided = None if guidance == 1.0 else HIDDEN.flip(0)
     if not draws_at(head, temperature):
         with pytest.raises(ConfigError, match="temperature"):
-            head.sample(HIDDEN, unguided, PLACE, how, draws())
+            head.sample(HIDDEN, unguided, PLACE, REVEALED, how, rngs())
         return
-    tokens, confidence = head.sample(HIDDEN, unguided, PLACE, how, draws())
+    tokens, confidence = head.sample(HIDDEN, unguided, PLACE, REVEALED, how, rngs())
     if isinstance(spec.tokens, Discrete):
         assert tokens.shape == (NUM,) and tokens.dtype == torch.long
         assert tokens.min() >= 0 and tokens.max() < spec.tokens.vocab
     else:
         assert tokens.shape == (NUM, spec.dim) and tokens.isfinite().all()
     assert confidence.shape == (NUM,) and confidence.min() >= 0 and confidence.max() <= 1
-    again, _ = head.sample(HIDDEN[3:4], None if unguided is None else unguided[3:4], PLACE[3:4], how, draws()[3:4])
+    row = slice(3, 4)
+    apart = None if unguided is None else unguided[row]
+    again, _ = head.sample(HIDDEN[row], apart, PLACE[row], REVEALED[row], how, rngs()[row])
     torch.testing.assert_close(again[0], tokens[3])  # the same draw alone
 
 

@@ -43,7 +43,14 @@ MODELS = {
     "random order": {"order": "random"},
     "own projector": {"shared": False},
     "causal pictures": {"causal_given": True},
+    "ddpm": {"form": "ddpm"},
+    "flow": {"form": "flow", "order": "random"},
 }
+STEPPED = {"temperature": 1.0, "sampling_steps": 4, "seed": 5, "guidance_ramp": "linear"}  # by heads that draw in steps
+
+
+def how_of(name: str, how: str) -> How:
+    return replace(HOWS[how], **(STEPPED if "form" in MODELS[name] else {}))
 
 
 def drawn(of: UnifiedModel, samples: list[Sample], how: How) -> list[dict[int, np.ndarray]]:
@@ -80,7 +87,7 @@ def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: H
             segments[index] = replace(segment, content=of.wording.decode(texts[index]))
         if not (isinstance(segment, Image) and segment.content is None):
             continue
-        tokens = np.zeros((SIDE * SIDE, DIM), dtype=np.float32)
+        tokens, draws = np.zeros((SIDE * SIDE, DIM), dtype=np.float32), rng(how.seed, "draw", sample.id, index)
         for count in range(SIDE * SIDE):
             so_far = replace(sample, segments=(*segments[:index], Image(Tokens(tokens), learn=True)))
             states = []
@@ -90,7 +97,14 @@ def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: H
                 at = sequence.images[-1].start + count
                 [predictor] = np.flatnonzero((sequence.predicts == at) & (sequence.duty == Duty.IMAGE))
                 states.append(hidden[predictor])
-            tokens[sequence.place[at]] = predicted(of, *states, how.guidance)
+            place = int(sequence.place[at])
+            if of.config.head.kind == "regression":
+                tokens[place] = predicted(of, *states, how.guidance)
+            else:  # whose sampling has tests of its own: here one row, one token, one generator a picture
+                own, other = (state[None] for state in states)
+                share = torch.tensor([(count + 1) / (SIDE * SIDE)])
+                unguided = None if how.guidance == 1.0 else other
+                tokens[place] = of.head.sample(own, unguided, torch.tensor([place]), share, how, [draws])[0][0].numpy()
         found[index] = tokens
         segments[index] = Image(Tokens(tokens), learn=True)
     return found
@@ -118,7 +132,7 @@ def predicted(of: UnifiedModel, own: torch.Tensor, unguided: torch.Tensor, guida
 
 @lru_cache
 def together(name: str, how: str) -> tuple:
-    return drawn(model(**MODELS[name]), SAMPLES, HOWS[how])
+    return drawn(model(**MODELS[name]), SAMPLES, how_of(name, how))
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -126,17 +140,18 @@ def together(name: str, how: str) -> tuple:
 def test_the_engine_draws_what_the_slow_way_draws(name: str, how: str):
     of = model(**MODELS[name])
     for sample, images, texts in zip(SAMPLES, *together(name, how), strict=True):
-        expected = slowly(of, sample, texts, HOWS[how])
+        expected = slowly(of, sample, texts, how_of(name, how))
         assert images.keys() == expected.keys()
         for segment, tokens in images.items():
             np.testing.assert_allclose(tokens, expected[segment], rtol=0, atol=1e-3, err_msg=f"{sample.id} {segment}")
 
 
 @pytest.mark.parametrize("how", HOWS)
-def test_a_sample_draws_the_same_alone_as_in_a_batch(how: str):
-    images, texts = together("cosine", how)
+@pytest.mark.parametrize("name", ["cosine", "ddpm", "flow"])
+def test_a_sample_draws_the_same_alone_as_in_a_batch(name: str, how: str):
+    images, texts = together(name, how)
     for number, sample in enumerate(SAMPLES):
-        [alone], [said] = drawn(model(), [sample], HOWS[how])
+        [alone], [said] = drawn(model(**MODELS[name]), [sample], how_of(name, how))
         assert said == texts[number] and alone.keys() == images[number].keys()
         for segment, tokens in alone.items():
             np.testing.assert_allclose(tokens, images[number][segment], rtol=0, atol=1e-3)

@@ -10,6 +10,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.spec import Continuous, VisualSpec
 from bothways.heads.choose import How
 from bothways.heads.configs import RegressionConfig
+from bothways.heads.draws import Draws
 from bothways.heads.regression import RegressionHead
 from bothways.vision.configs import VQConfig
 
@@ -18,6 +19,8 @@ SPEC = VisualSpec("example", Continuous(DIM), (2, 2), 64, True)
 GENERATOR = torch.Generator().manual_seed(0)
 HIDDEN, TARGET = torch.randn(NUM, WIDTH, generator=GENERATOR), 3.0 * torch.randn(NUM, DIM, generator=GENERATOR)
 PLACE = torch.zeros(NUM, dtype=torch.long)
+REVEALED = torch.ones(NUM)
+DRAWS = Draws(0, [("none are needed",)], PLACE, PLACE, 4)
 
 
 def head(objective: str = "cosine") -> RegressionHead:
@@ -26,7 +29,7 @@ def head(objective: str = "cosine") -> RegressionHead:
 
 def drawn(by: RegressionHead, guidance: float = 1.0) -> torch.Tensor:
     unguided = None if guidance == 1.0 else HIDDEN.flip(0)
-    return by.sample(HIDDEN, unguided, PLACE, How(guidance=guidance), ())[0]
+    return by.sample(HIDDEN, unguided, PLACE, REVEALED, How(guidance=guidance), ())[0]
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
@@ -42,7 +45,7 @@ def test_under_the_cosine_every_token_has_the_mean_norm_of_the_targets_seen(guid
 def test_lengths_count_under_squared_error_and_do_not_under_the_cosine():
     for objective, counts in (("cosine", False), ("mse", True)):
         by = head(objective)
-        once, twice = (by.loss(HIDDEN, factor * TARGET, PLACE, ()) for factor in (1.0, 2.0))
+        once, twice = (by.loss(HIDDEN, factor * TARGET, PLACE, DRAWS) for factor in (1.0, 2.0))
         assert (once - twice).abs().max().item() > 0.1 if counts else torch.allclose(once, twice, atol=1e-6)
 
 
@@ -67,6 +70,6 @@ def test_no_constant_has_a_smaller_error_than_the_blind_one(objective: str):
 
 def test_a_temperature_is_refused_and_so_are_discrete_tokens_naming_the_heads_that_fit():
     with pytest.raises(ConfigError, match=r"temperature 0.7 for drawings.*set the temperature to 0"):
-        head().sample(HIDDEN, None, PLACE, How(temperature=0.7), ())
+        head().sample(HIDDEN, None, PLACE, REVEALED, How(temperature=0.7), ())
     with pytest.raises(ConfigError, match=r"`regression` needs continuous tokens and `vq` makes discrete ones; .*categorical"):
         RegressionConfig().build(VQConfig().spec, WIDTH)

@@ -14,6 +14,8 @@ from bothways.cli.terminal import (
     GuidanceOption,
     OrderOption,
     RunArgument,
+    SamplerOption,
+    SamplingStepsOption,
     StepOption,
     TemperatureOption,
     page,
@@ -40,6 +42,8 @@ def evaluate(
     draw_steps: DrawStepsOption = None,
     order: OrderOption = None,
     dtype: DtypeOption = None,
+    sampler: SamplerOption = None,
+    sampling_steps: SamplingStepsOption = None,
 ) -> None:
     """Measure both skills of a run on held-out scenes, against chance and ceiling.
 
@@ -60,6 +64,8 @@ def evaluate(
         "draw_steps": draw_steps,
         "order": None if order is None else order.value,
         "dtype": None if dtype is None else dtype.value,
+        "sampler": sampler,
+        "sampling_steps": sampling_steps,
     }
     changes = {key: value for key, value in asked.items() if value is not None}
     name, sheets = own.evaluate(run, step=step, split=split.value, changes=changes, console=progress())

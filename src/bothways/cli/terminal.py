@@ -46,9 +46,14 @@ DrawStepsOption = Annotated[
 OrderOption = Annotated[
     Order | None, typer.Option(help="Of a picture's tokens.", show_default="the run's exam's, else as trained")
 ]
-
 DtypeOption = Annotated[
     Dtype | None, typer.Option(help="Of a drawing's products; bfloat16 is faster.", show_default="the run's exam's")
+]
+SamplerOption = Annotated[
+    str | None, typer.Option(help="Of heads that draw in steps: ddim, dpmpp_2m, heun, ...", show_default="the run's exam's")
+]
+SamplingStepsOption = Annotated[
+    int | None, typer.Option(min=1, help="Steps of the sampler for each token.", show_default="the run's exam's")
 ]
 
 

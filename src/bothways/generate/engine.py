@@ -91,7 +91,7 @@ class Engine:
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
         wants_image = any(isinstance(s, Image) and s.to_write for sample in samples for s in sample.segments)
         if wants_image:
-            self.model.head.config.check_temperature(self.how.temperature)
+            self.model.head.config.check_how(self.how)
             check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
         for sample in samples:
             self.rows.append(self._row(sample, frozenset()))
@@ -268,8 +268,11 @@ class Engine:
             if phase == "text":
                 chosen = pick(self.model.backbone.text_logits(hidden), self.how, draws)
             else:
-                place = [place for row in rows if row.phase == "image" for place in row.places]
-                chosen, _ = self.model.head.sample(hidden, unguided, torch.tensor(place, device=self.device), self.how, draws)
+                drawing = [row for row in rows if row.phase == "image"]
+                place = [place for row in drawing for place in row.places]
+                revealed = [row.revealed for row in drawing for _ in row.places]
+                place, revealed = (torch.tensor(them, device=self.device) for them in (place, revealed))
+                chosen, _ = self.model.head.sample(hidden, unguided, place, revealed, self.how, draws)
             for index, token in zip(at, _apart(chosen), strict=True):
                 tokens[id(asks[index])].append(token)
         return [tokens[id(row)] for row in rows]

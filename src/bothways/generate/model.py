@@ -17,7 +17,7 @@ from bothways.core.rundir import RunDir
 from bothways.core.sample import Image, Sample, Text
 from bothways.data.pixels import picture_from
 from bothways.generate.engine import fill
-from bothways.heads.choose import How
+from bothways.heads.choose import OF_DRAWINGS, How
 from bothways.model.store import load as load_weights
 from bothways.model.unified import UnifiedModel
 
@@ -35,7 +35,7 @@ def load(path: Path | str, step: int | None = None) -> Model:
     run = RunDir.open(path)
     unified, found = load_weights(run, step)
     exam = run.config().get("exam") or {}
-    how = How(**{name: exam[name] for name in ("temperature", "guidance", "order", "draw_steps", "dtype") if name in exam})
+    how = How(**{name: exam[name] for name in OF_DRAWINGS if name in exam})
     return Model(unified, run.path, found, how)
 
 
@@ -44,7 +44,7 @@ class Model:
     square that the model reads."""
 
     def __init__(self, unified: UnifiedModel, path: Path, step: int, how_to_draw: How = How()):
-        """`how_to_draw`: temperature, guidance, order, steps and dtype of drawings where `draw` gets none."""
+        """`how_to_draw`: settings of drawings where `draw` gets none."""
         self.unified, self.path, self.step, self.how_to_draw = unified, path, step, how_to_draw
 
     def __repr__(self) -> str:
@@ -71,6 +71,8 @@ class Model:
         guidance: float | None = None,
         temperature: float | None = None,
         top_k: int = 0,
+        sampler: str | None = None,
+        sampling_steps: int | None = None,
         draw_steps: int | None = None,
         order: str | None = None,
         dtype: str | None = None,
@@ -80,17 +82,26 @@ class Model:
         """A picture of what the prompt says, as an RGB Pillow image of `size_px`.
 
         `seed` names the draws; at temperature 0 it changes nothing but a random order. `guidance` above 1 pulls towards the
-        prompt. `draw_steps`: several tokens a step (0: one), not for models trained in raster order. `order`: raster or random.
-        `dtype`: float32, or bfloat16, which is faster. None: as in the run's own exam. `keep`: the part of `image` that is
-        kept, as left, top, right, bottom in pixels of it or in shares of its sides, or by name (`top-half`); what is kept are
-        the tokens that lie wholly inside, not the pixels: where a tokenizer spreads something over the whole picture (the
-        colour of the disc, say), a prompt that asks for something else shows in the kept part too.
+        prompt. `sampler` and `sampling_steps` are for heads that draw in steps. `draw_steps`: several tokens a step (0: one),
+        not for models trained in raster order. `order`: raster or random. `dtype`: float32, or bfloat16, which is faster.
+        None: as in the run's own exam. `keep`: the part of `image` that is kept, as left, top, right, bottom in pixels of it
+        or in shares of its sides, or by name (`top-half`); what is kept are the tokens that lie wholly inside, not the pixels:
+        where a tokenizer spreads something over the whole picture (the colour of the disc, say), a prompt that asks for
+        something else shows in the kept part too.
         Raises: DataError for a prompt that is empty or too long or a region that holds no token, ConfigError for values out of
         range.
         """
         from PIL import Image as Pil
 
-        asked = {"guidance": guidance, "temperature": temperature, "draw_steps": draw_steps, "order": order, "dtype": dtype}
+        asked = {
+            "guidance": guidance,
+            "temperature": temperature,
+            "sampler": sampler,
+            "sampling_steps": sampling_steps,
+            "draw_steps": draw_steps,
+            "order": order,
+            "dtype": dtype,
+        }
         chosen = {name: value for name, value in asked.items() if value is not None}
         how = replace(self.how_to_draw, seed=seed, top_k=top_k, **chosen)
         sample = self.generate(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how)

@@ -114,6 +114,11 @@ class Row:
         """How many tokens the next step produces."""
         return self._counts[self._step] if self.phase == "image" else 1
 
+    @property
+    def revealed(self) -> float:
+        """Share of the image's tokens that are there once the next step is taken."""
+        return (len(self.produced) + self.num_asked) / len(self._columns)
+
     def open(self) -> Chunk:
         """The first chunk."""
         return self._go_on((), [], 0)

@@ -7,5 +7,6 @@ HEADS = Catalogue(
     {
         "categorical": "bothways.heads.configs:CategoricalConfig",
         "regression": "bothways.heads.configs:RegressionConfig",
+        "diffusion": "bothways.heads.configs:DiffusionConfig",
     },
 )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from bothways.core.spec import VisualSpec
 from bothways.heads.choose import How, guided, pick
 from bothways.heads.configs import CategoricalConfig
+from bothways.heads.draws import Draws
 from bothways.heads.head import AbstractHead
 
 
@@ -31,7 +32,7 @@ class CategoricalHead(AbstractHead):
         hidden: Float[Tensor, "N D"],
         target: Int[Tensor, "N"],
         place: Int[Tensor, "N"],
-        rngs: Sequence[np.random.Generator],
+        draws: Draws,
     ) -> Float[Tensor, "N"]:
         return F.cross_entropy(self.logits(hidden).float(), target, reduction="none")
 
@@ -40,6 +41,7 @@ class CategoricalHead(AbstractHead):
         hidden: Float[Tensor, "N D"],
         unguided: Float[Tensor, "N D"] | None,
         place: Int[Tensor, "N"],
+        revealed: Float[Tensor, "N"],
         how: How,
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Int[Tensor, "N"], Float[Tensor, "N"]]:
@@ -47,6 +49,6 @@ class CategoricalHead(AbstractHead):
             scores = logits = self.logits(hidden)
         else:  # one product for both: at few rows it takes as long as one of them
             logits, plain = self.logits(torch.cat([hidden, unguided])).chunk(2)
-            scores = guided(logits, plain, how.guidance)
+            scores = guided(logits, plain, how.guidance_at(revealed))
         tokens = pick(scores, how, rngs)
         return tokens, logits.softmax(-1).gather(1, tokens[:, None])[:, 0]

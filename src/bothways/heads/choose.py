@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -16,16 +16,23 @@ from bothways.core.config import Dtype
 from bothways.core.errors import ConfigError, unknown
 from bothways.layout.order import Order
 
+Ramp = Literal["constant", "linear"]
+# The fields of `How` that an exam sets for its drawings, beside the seed
+OF_DRAWINGS = ("temperature", "guidance", "guidance_ramp", "sampler", "sampling_steps", "eta", "order", "draw_steps", "dtype")
+
 
 @dataclass(frozen=True)
 class How:
     """How tokens are drawn from a head, and text from the language model.
 
     temperature 0 takes the likeliest; top_k 0 keeps all; guidance 1 means none, g extrapolates from the unconditional
-    scores u to the conditional c as u + g (c - u). `order` of a picture's tokens: raster or random; None is as trained, random
-    where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each step draws several at once (a picture
-    of which a part is kept takes no more steps than it has tokens left). `dtype` of the backbone's products: float32 is the
-    reference; bfloat16 is faster, the arithmetic that training with `dtype: bfloat16` has, and may choose other tokens.
+    scores u to the conditional c as u + g (c - u). `guidance_ramp` over a picture: constant, or linear, from 1 at no token up
+    to `guidance` at the last (MAR's). Of heads that draw in steps: `sampler` by name, how many `sampling_steps` a token (None:
+    the head's usual ones), and `eta` in [0, 1], the fresh noise of the sampler ddim. `order` of a picture's tokens: raster or
+    random; None is as trained, random where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each
+    step draws several at once (a picture of which a part is kept takes no more steps than it has tokens left). `dtype` of the
+    backbone's products: float32 is the reference; bfloat16 is faster, the arithmetic that training with `dtype: bfloat16` has,
+    and may choose other tokens.
     """
 
     temperature: float = 0.0
@@ -33,6 +40,10 @@ class How:
     guidance: float = 1.0
     seed: int = 0
     max_text_tokens: int = 64
+    guidance_ramp: Ramp = "constant"
+    sampler: str | None = None
+    sampling_steps: int | None = None
+    eta: float = 0.0
     order: str | None = None
     draw_steps: int = 0
     dtype: Dtype = "float32"
@@ -44,6 +55,10 @@ class How:
                 f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
                 f"{self.max_text_tokens}; the first three must be finite and not negative, the last at least 1."
             )
+        if self.guidance_ramp not in get_args(Ramp):
+            raise ConfigError(unknown("guidance ramp", self.guidance_ramp, get_args(Ramp)))
+        if not 0 <= self.eta <= 1:
+            raise ConfigError(f"Found eta {self.eta}; expected 0 (no fresh noise) to 1 (as much as `ancestral` takes).")
         if self.order not in (None, *get_args(Order)):
             raise ConfigError(unknown("order", self.order, get_args(Order)))
         if self.draw_steps < 0:
@@ -51,8 +66,15 @@ class How:
         if self.dtype not in get_args(Dtype):
             raise ConfigError(unknown("dtype", self.dtype, get_args(Dtype)))
 
+    def guidance_at(self, revealed: Float[Tensor, "N"]) -> Float[Tensor, "N 1"]:
+        """The guidance of each row; `revealed` is the share of its picture's tokens that are there once this one is."""
+        share = torch.ones_like(revealed) if self.guidance_ramp == "constant" else revealed
+        return (1 + (self.guidance - 1) * share)[:, None]
 
-def guided(conditional: Float[Tensor, "N V"], unconditional: Float[Tensor, "N V"], scale: float) -> Float[Tensor, "N V"]:
+
+def guided(
+    conditional: Float[Tensor, "N V"], unconditional: Float[Tensor, "N V"], scale: float | Float[Tensor, "N 1"]
+) -> Float[Tensor, "N V"]:
     """u + scale (c - u). Source: Ho and Salimans 2022 (arXiv 2207.12598), written on logits as in Chang et al. 2023."""
     return unconditional + scale * (conditional - unconditional)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bothways.heads.choose import How
 from bothways.heads.configs import HeadConfig
+from bothways.heads.draws import Draws
 
 
 class AbstractHead(nn.Module, ABC):
@@ -28,10 +29,15 @@ class AbstractHead(nn.Module, ABC):
     unit: str
 
     @abstractmethod
-    def loss(
-        self, hidden: Float[Tensor, "N D"], target: Tensor, place: Int[Tensor, "N"], rngs: Sequence[np.random.Generator]
+    def loss(self, hidden: Float[Tensor, "N D"], target: Tensor, place: Int[Tensor, "N"], draws: Draws) -> Float[Tensor, "N"]:
+        """Unreduced loss of each position. `target`: Long "N" or Float "N C"; `draws` give noise, if any is needed."""
+
+    def measured(
+        self, hidden: Float[Tensor, "N D"], target: Tensor, place: Int[Tensor, "N"], draws: Draws
     ) -> Float[Tensor, "N"]:
-        """Unreduced loss of each position. `target`: Long "N" or Float "N C"; `rngs` name the noise, if any is needed."""
+        """The loss of held-out tokens, in `unit`: that of training, unless training takes it at random times or with more
+        terms than are worth comparing."""
+        return self.loss(hidden, target, place, draws)
 
     @abstractmethod
     def sample(
@@ -39,10 +45,16 @@ class AbstractHead(nn.Module, ABC):
         hidden: Float[Tensor, "N D"],
         unguided: Float[Tensor, "N D"] | None,
         place: Int[Tensor, "N"],
+        revealed: Float[Tensor, "N"],
         how: How,
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Tensor, Float[Tensor, "N"]]:
-        """A token a position and its confidence (probability under the unmodified conditional distribution)."""
+        """A token a position and its confidence (probability under the unmodified conditional distribution). `revealed`: the
+        share of each picture's tokens that are there once these are, for guidance that grows with it."""
+
+    def check_targets(self, tokens: Tensor) -> None:
+        """Asked once before training, with the tokens of the first step's pictures ("M N ..."). Raises: ConfigError where
+        this head cannot learn them."""
 
     def observe(self, target: Tensor) -> None:
         """Called once with the targets of every training batch, before `loss`: what a head must know of them it keeps in

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from bothways.core.spec import VisualSpec
 from bothways.heads.choose import How, guided
 from bothways.heads.configs import RegressionConfig
+from bothways.heads.draws import Draws
 from bothways.heads.head import AbstractHead
 
 UNITS = {"cosine": "one_minus_cosine", "mse": "squared_error"}
@@ -54,7 +55,7 @@ class RegressionHead(AbstractHead):
         hidden: Float[Tensor, "N D"],
         target: Float[Tensor, "N C"],
         place: Int[Tensor, "N"],
-        rngs: Sequence[np.random.Generator],
+        draws: Draws,
     ) -> Float[Tensor, "N"]:
         return self._error(self.prediction(hidden).float(), target)
 
@@ -63,15 +64,16 @@ class RegressionHead(AbstractHead):
         hidden: Float[Tensor, "N D"],
         unguided: Float[Tensor, "N D"] | None,
         place: Int[Tensor, "N"],
+        revealed: Float[Tensor, "N"],
         how: How,
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
-        """Confidence is 1: there is no second candidate. Raises: ConfigError at a temperature above 0."""
-        self.config.check_temperature(how.temperature)
+        """Confidence is 1: there is no second candidate. Raises: ConfigError at a temperature above 0 or with a sampler."""
+        self.config.check_how(how)
         if unguided is None:
             token = self._predicted(hidden)
         else:
-            token = guided(*self._predicted(torch.cat([hidden, unguided])).chunk(2), how.guidance)
+            token = guided(*self._predicted(torch.cat([hidden, unguided])).chunk(2), how.guidance_at(revealed))
         if self.config.objective == "cosine":
             token = F.normalize(token, dim=-1) * self.mean_norm
         return token, torch.ones(len(token), device=token.device)

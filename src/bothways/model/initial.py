@@ -15,7 +15,7 @@ CONTENT_GAIN = 1.7  # the same for a projector: makes up for what the GELU takes
 @torch.no_grad()
 def initialise(module: nn.Module, seed: int) -> None:
     """Embeddings normal with standard deviation 1, matrices gain / sqrt(fan-in), biases 0; a table that is tied to the text
-    output is drawn as a matrix. On the meta device there is nothing to draw.
+    output is drawn as a matrix; layers called `zero_...` stay at zero. On the meta device there is nothing to draw.
 
     Norms stay as their module made them: most scale by their weight (1 at first), Gemma's by 1 + weight (0 at first).
     GPT-2's 0.02 everywhere is too small for widths of a hundred: a nano model did not find a corner in 400 steps with it and
@@ -33,6 +33,8 @@ def initialise(module: nn.Module, seed: int) -> None:
 
 
 def _std(name: str, weight: torch.Tensor, is_output: bool) -> float:
+    if "zero_" in name:
+        return 0.0
     if not is_output and ("nothing" in name or "embed" in name or ".axes." in name):
         return EMBEDDING_STD
     first = name.endswith(("content.weight", "content.0.weight"))  # reads vectors; the layers after it, what a GELU leaves

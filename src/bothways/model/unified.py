@@ -19,6 +19,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.sample import AbstractPicture, Sample
 from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
+from bothways.heads.draws import Draws
 from bothways.layout.batch import Batch, collate
 from bothways.layout.build import build
 from bothways.layout.sequence import Content, Duty, Sequence
@@ -56,8 +57,13 @@ class UnifiedModel(nn.Module):
         self.nothing_image = nn.Parameter(torch.empty(width))
         self.head = config.head.build(self.learned.spec, width)
         initialise(self, config.seed)
+        self._step = 0
         self._adapter = config.backbone.adapt(self.backbone, config.seed)
         freeze(self, config.frozen)
+
+    def before_step(self, step: int) -> None:
+        """Names the noise of the losses that follow, in training mode."""
+        self._step = step
 
     @property
     def encodings(self) -> Encodings:
@@ -167,12 +173,19 @@ class UnifiedModel(nn.Module):
                 target = batch.learned_tokens[picture, place]
                 if self.training:
                     self.head.observe(target)
-                losses = self.head.loss(hidden[at], target, place, ())
+                measure = self.head.loss if self.training else self.head.measured
+                losses = measure(hidden[at], target, place, self._draws(batch, picture, place))
             else:
                 logits = self.backbone.text_logits(hidden[at])
                 losses = F.cross_entropy(logits.float(), batch.ids.flatten()[predicted], reduction="none")
             found[duty] = at // length, losses
         return found
+
+    def _draws(self, batch: Batch, picture: Int[Tensor, "N"], place: Int[Tensor, "N"]) -> Draws:
+        """Noise by sample and segment: in training a new one each step, else always the same and for every model."""
+        pictures = [(batch.sample_ids[row], span.segment) for row, span, _ in batch.images if span.learn and not span.copy]
+        seed, *when = (self.config.seed, "step", self._step) if self.training else (0, "held out")
+        return Draws(seed, [("noise", *when, *name) for name in pictures], picture, place, self.learned.spec.num_tokens)
 
     @torch.inference_mode()
     def held_out(self, samples: list[Sample]) -> list[HeldOut]:

@@ -72,7 +72,9 @@ def train(
     stream = stream_of(recipe, recipe.world.build(), model)
     sources = {name: source for name, (source, _) in stream.sources.items()}
     refuse_bad(sources, out)
-    stream.batches(0)  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
+    for batch in stream.batches(0):  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
+        if batch.learned_tokens is not None:
+            model.head.check_targets(batch.learned_tokens)
     facts = {"parameters": freeze.counts(model), "data": facts_of(sources)}
     run = RunDir.create(out, recipe.to_dict(), resume=resume, facts=facts)
     keep_parts(run, recipe.model, model.wording)

@@ -23,7 +23,7 @@ from bothways.evaluate.exam import cut
 from bothways.evaluate.harness import DRAWINGS, answer
 from bothways.evaluate.mark import mark
 from bothways.generate.engine import fill
-from bothways.heads.choose import How
+from bothways.heads.choose import OF_DRAWINGS, How
 from bothways.model.checkpoint import name_of
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
@@ -146,8 +146,7 @@ def how_to_answer(config: ExamConfig) -> How:
 
 def how_to_draw(config: ExamConfig) -> How:
     """As the exam says; `How` has the same names."""
-    asked = {name: getattr(config, name) for name in ("temperature", "guidance", "seed", "order", "draw_steps", "dtype")}
-    return How(**asked)
+    return How(**{name: getattr(config, name) for name in OF_DRAWINGS}, seed=config.seed)
 
 
 def _watched(advance: Callable[[str, int, int], None]) -> Callable[..., list[Sample]]:

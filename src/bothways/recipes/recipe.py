@@ -32,7 +32,11 @@ class ExamConfig(Config):
     num_open_drawings: int = Field(0, ge=0)  # requests that leave something open, scored on what they name, of the first scenes
     num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training; nothing is drawn there
     guidance: float = Field(1.0, ge=0)  # of the drawings
+    guidance_ramp: Literal["constant", "linear"] = "constant"  # over a picture; linear grows from 1 to `guidance` (MAR)
     temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy
+    sampler: str | None = None  # of the drawings, where the head draws in steps; null: the head's usual one
+    sampling_steps: int | None = Field(None, gt=0)  # a token, where the head draws in steps; null: the sampler's usual number
+    eta: float = Field(0.0, ge=0, le=1)  # fresh noise of the sampler ddim: 0 none, 1 as much as ancestral
     order: Order | None = None  # of a drawing's tokens: raster or random; null: as trained, random where that was mixed
     draw_steps: int = Field(0, ge=0)  # of a drawing, each drawing several tokens at once; 0 = one token a step
     dtype: Dtype = "float32"  # of the drawings' products in the backbone; bfloat16 is faster and may choose other tokens
@@ -56,7 +60,7 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _can_be_examined(self) -> Recipe:
-        self.model.head.check_temperature(self.exam.temperature)  # an hour of training would be a bad moment to hear of it
+        self.model.head.check_how(self.exam)  # an hour of training would be a bad moment to hear of it
         if self.exam.draw_steps:
             check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.order)
         return self

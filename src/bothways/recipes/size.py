@@ -10,6 +10,7 @@ from torch import Tensor
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError
 from bothways.core.spec import Discrete, VisualSpec
+from bothways.heads.draws import Draws
 from bothways.model import freeze
 from bothways.model.encodings import encodings_for
 from bothways.model.unified import UnifiedModel
@@ -53,10 +54,11 @@ def _call(model: UnifiedModel, num_tokens: int) -> None:
     hidden = model.backbone.run(model.backbone.embed(ids), Reads.within(ids, ids, ids.bool()), ids)
     _expect("the backbone", hidden, (rows, num_tokens, width))
     hidden, place = hidden[:, 0], ids[:, 0]
+    draws = Draws(0, [("size",)], place, place, model.learned.spec.num_tokens)
     for side, projector in (("given", model.given_projector), ("learned", model.learned_projector)):
         vectors = torch.zeros((rows, getattr(model, side).spec.dim), device="meta")
         _expect(f"the {side} projector", projector(vectors, place), (rows, width))
-    _expect("the head", model.head.loss(hidden, _targets(model.learned.spec, rows), place, ()), (rows,))
+    _expect("the head", model.head.loss(hidden, _targets(model.learned.spec, rows), place, draws), (rows,))
     if model.backbone.text_logits(hidden).shape[-1] < model.wording.vocab_size:
         raise ConfigError(
             "The text output has fewer rows than the text tokenizer has entries; check model.backbone.vocab_size."

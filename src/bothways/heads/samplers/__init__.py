@@ -1,0 +1,24 @@
+"""Samplers: from noise to a token. Pure functions of a prediction and of noise; they hold nothing and know no model.
+
+A catalogue for each form of the diffusion head; its first sampler is the one that is meant where none is named.
+"""
+
+from bothways.core.catalogue import Catalogue
+
+SAMPLERS = {
+    "ddpm": Catalogue(
+        "ddpm sampler",
+        {
+            "ancestral": "bothways.heads.samplers.ancestral:ancestral",
+            "ddim": "bothways.heads.samplers.ddim:ddim",
+            "dpmpp_2m": "bothways.heads.samplers.dpmpp_2m:dpmpp_2m",
+        },
+    ),
+    "flow": Catalogue(
+        "flow sampler",
+        {
+            "euler": "bothways.heads.samplers.euler:euler",
+            "heun": "bothways.heads.samplers.heun:heun",
+        },
+    ),
+}
