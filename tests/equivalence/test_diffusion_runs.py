@@ -1,5 +1,5 @@
-"""`patches` x `diffusion` by catalogue alone: its noise is named by seed, step, sample and place; it is trained, stopped, resumed,
-loaded, examined and drawn like any other corner."""
+"""`patches` x `diffusion` by catalogue alone: its noise is named by seed, step, sample and place; it is trained, stopped,
+resumed, loaded, examined and drawn like any other corner."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.rundir import RunDir
 from bothways.evaluate.answers import read_answers
 from bothways.evaluate.scores import read_scores
+from bothways.evaluate.tokens import LEAST_ROOM
 from bothways.layout.batch import Batch
 from bothways.layout.sequence import Duty
 from bothways.model.store import load
@@ -29,6 +30,7 @@ from bothways.train.trainer import Trainer
 STEPS = 6
 HEAD = {"kind": "diffusion", "width": 16, "num_blocks": 2}
 CORNER = {"given": tiny.PATCHES, "learned": tiny.PATCHES, "head": HEAD}
+FINE = tiny.PATCHES | {"patch_px": 8}  # a head narrower than its tokens cannot tell their noise
 FORMS = {"ddpm": "noise_squared_error", "flow": "velocity_squared_error"}
 
 
@@ -162,7 +164,9 @@ def test_its_exam_holds_token_errors_in_its_own_unit_beside_what_a_blind_denoise
     scores = read_scores(run)[name]
     error = scores[f"tokens/image/{unit}"]
     assert error.n == 4 and error.unit == unit and 0 < error.chance < error.value, "after six steps it knows nothing"
-    assert error.skill == pytest.approx(scores["tokens/image/skill"].value)
+    assert ("tokens/image/skill" in scores.scores) == (error.chance >= LEAST_ROOM), "too little room says nothing"
+    if error.chance >= LEAST_ROOM:
+        assert error.skill == pytest.approx(scores["tokens/image/skill"].value)
     assert not any(name.startswith("nll/image_tokens") for name in scores.scores) and "nll/answers/nats" in scores
     assert scores["drawing/hour/accuracy"].n == 4 and 0 < scores["open_drawing/color/accuracy"].n <= 3
     told, lines = read_answers(RunDir.open(run).answers_dir(name))
@@ -212,8 +216,8 @@ class OneBatch:
 @pytest.mark.parametrize("form", FORMS)
 def test_one_batch_again_and_again_halves_the_held_out_error_of_its_own_samples_in_200_steps(form: str, tmp_path: Path):
     chosen = recipe(
-        model__head={"kind": "diffusion", "form": form, "width": 64, "num_blocks": 2},
-        train__steps=200, train__lr=1e-2, train__weight_decay=0.0, train__checkpoint_every_s=1000.0, train__milestones=0,
+        model__given=FINE, model__learned=FINE, model__head={"kind": "diffusion", "form": form, "width": 256, "num_blocks": 1},
+        train__steps=200, train__lr=3e-3, train__weight_decay=0.0, train__checkpoint_every_s=1000.0, train__milestones=0,
         data__drop_condition=0.0,
     )  # fmt: skip
     of = assemble.build_model(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from bothways.core.config import Dtype
 from bothways.core.errors import ConfigError, unknown
 from bothways.layout.order import Order
 
-Ramp = Literal["constant", "linear"]
+RAMPS = ("constant", "linear")
 # The fields of `How` that an exam sets for its drawings, beside the seed
 OF_DRAWINGS = ("temperature", "guidance", "guidance_ramp", "sampler", "sampling_steps", "eta", "order", "draw_steps", "dtype")
 
@@ -40,7 +40,7 @@ class How:
     guidance: float = 1.0
     seed: int = 0
     max_text_tokens: int = 64
-    guidance_ramp: Ramp = "constant"
+    guidance_ramp: str = "constant"
     sampler: str | None = None
     sampling_steps: int | None = None
     eta: float = 0.0
@@ -55,8 +55,8 @@ class How:
                 f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
                 f"{self.max_text_tokens}; the first three must be finite and not negative, the last at least 1."
             )
-        if self.guidance_ramp not in get_args(Ramp):
-            raise ConfigError(unknown("guidance ramp", self.guidance_ramp, get_args(Ramp)))
+        if self.guidance_ramp not in RAMPS:
+            raise ConfigError(unknown("guidance ramp", self.guidance_ramp, RAMPS))
         if not 0 <= self.eta <= 1:
             raise ConfigError(f"Found eta {self.eta}; expected 0 (no fresh noise) to 1 (as much as `ancestral` takes).")
         if self.order not in (None, *get_args(Order)):

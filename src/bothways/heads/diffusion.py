@@ -55,8 +55,8 @@ class DiffusionHead(AbstractHead):
         if not 1 / FARTHEST <= size <= FARTHEST:
             raise ConfigError(
                 f"The `{self.spec.kind}` tokens of the first step have a root mean square of {size:.3g}, and the head "
-                f"`diffusion` puts noise of size 1 on them, so it needs about 1 ({1 / FARTHEST:.2g} to {FARTHEST:g}); standardise "
-                "the tokenizer by the mean and standard deviation of its tokens."
+                f"`diffusion` puts noise of size 1 on them, so it needs about 1 ({1 / FARTHEST:.2g} to {FARTHEST:g}); "
+                "standardise the tokenizer by the mean and standard deviation of its tokens."
             )
 
     def loss(
