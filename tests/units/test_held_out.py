@@ -54,7 +54,8 @@ def test_a_run_on_ones_own_data_is_examined_on_what_was_held_out(trained: Path):
     name, sheets = own.evaluate(trained)
     assert name is None and list(sheets) == ["my/photos"]
     scores = sheets["my/photos"].scores
-    assert set(scores) == {"answers/exact_match", "answers/f1", "answers/nats_per_token", "pictures/nats_per_token"}
+    of_answers = {f"answers/{name}" for name in ("exact_match", "vqa_accuracy", "f1", "cider_d", "nats_per_token")}
+    assert set(scores) == of_answers | {"pictures/nats_per_token"}
     assert 0 <= scores["answers/exact_match"].value <= 1 and scores["answers/nats_per_token"].value > 0
     assert scores["answers/exact_match"].chance == 1.0, "all answers are alike, so the most frequent one is right"
     assert "nothing reads" in sheets["my/photos"].exam["not_measured"]

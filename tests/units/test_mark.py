@@ -41,6 +41,8 @@ def test_a_perfect_student_scores_one_and_has_skill_one(tmp_path):
         assert scores[f"reading/{attribute}/skill"].value == pytest.approx(1.0, abs=0.01)
         assert scores[f"drawing/{attribute}/skill"].value == pytest.approx(1.0)
     assert scores["captions/all/f1"].value == pytest.approx(1.0)
+    assert scores["captions/all/cider_d"].value == pytest.approx(10.0) and scores["captions/all/cider_d"].chance < 5
+    assert scores["answers/all/vqa_accuracy"].value == 1.0 > scores["answers/all/vqa_accuracy"].chance
     assert scores["drawing/gate/accuracy"].value == 1.0
     assert scores["drawing/hour/degrees"].value == 0.0
     assert scores["reading/two_facts/accuracy"].value == 1.0

@@ -113,7 +113,12 @@ def _likelihoods(sheet: Sheet) -> list[str]:
 
 def _token_errors(sheet: Sheet) -> list[str]:
     """The same for image tokens that have no likelihood."""
-    told = {"one_minus_cosine": "1 - cosine", "squared_error": "squared error"}
+    told = {
+        "one_minus_cosine": "1 - cosine",
+        "squared_error": "squared error",
+        "noise_squared_error": "squared error of the noise",
+        "velocity_squared_error": "squared error of the velocity",
+    }
     found = [(words, sheet.get(f"tokens/image/{name}")) for name, words in told.items()]
     return [
         f"Held-out image tokens: {words} {score.value:.3f}, best constant {score.chance:.3f}"

@@ -7,6 +7,7 @@ MEASURES = Catalogue(
     {
         "reading": "bothways.evaluate.reading:measure",
         "captions": "bothways.evaluate.captions:measure",
+        "strings": "bothways.evaluate.strings:measure",
         "drawing": "bothways.evaluate.drawing:measure",
         "likelihood": "bothways.evaluate.likelihood:measure",
         "tokens": "bothways.evaluate.tokens:measure",

@@ -2,8 +2,8 @@
 
 Nobody reads photographs as a world's reader reads its pictures, so **whether a drawing shows what was asked is not
 measured**. What is: how likely the true answer and the true picture's tokens are (beside the same under another item's
-picture or request: the no-image baseline), and of answers, exact match and word F1 (beside the training data's most frequent
-answer to that question: the best that ignores the picture).
+picture or request: the no-image baseline), and of answers, exact match, VQA accuracy and word F1 (beside the training data's
+most frequent answer to that question: the best that ignores the picture) and CIDEr-D.
 
     RUN/held_out/SOURCE/answers.jsonl   a line a learned segment
                         items.jsonl     the values of every measure
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import html
 import json
-import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,6 +29,7 @@ from bothways.core.sample import AbstractPicture, Image, Sample, Text
 from bothways.evaluate.answers import write_png
 from bothways.evaluate.metrics import skill
 from bothways.evaluate.scores import Measured, Sheet
+from bothways.evaluate.strings import measured_cider_d, vqa_accuracy, words
 
 FOLDER = "held_out"
 
@@ -121,15 +121,17 @@ def _texts(lines: list[Line]) -> list[Measured]:
         return []
     ids, pictures = [line.id for line in lines], [line.picture for line in lines]
     found = []
-    for name, measure in (("exact_match", exact_match), ("f1", token_f1)):
+    for name, measure in (("exact_match", exact_match), ("vqa_accuracy", vqa_accuracy), ("f1", token_f1)):
         values = [measure(line.answer or "", line.reference or "") for line in lines]
         blind = [measure(line.frequent or "", line.reference or "") for line in lines]
         value, chance = float(np.mean(values)), float(np.mean(blind))
-        share = name == "exact_match"
+        share = name != "f1"
         ability = skill(value, chance, 1.0)
         found.append(
             Measured(f"answers/{name}", "share", ids, pictures, values, chance=chance, ceiling=1.0, skill=ability, share=share)
         )
+    said, wanted = [line.answer or "" for line in lines], [line.reference or "" for line in lines]
+    found += measured_cider_d("answers/cider_d", ids, pictures, said, wanted)
     return [*found, *_tokens("answers", "nats", lines)]
 
 
@@ -160,18 +162,14 @@ def _tokens(what: str, unit: str, lines: list[Line]) -> list[Measured]:
 
 def exact_match(answer: str, reference: str) -> float:
     """1.0 when the words are the same, whatever their case and punctuation."""
-    return float(_words(answer) == _words(reference))
+    return float(words(answer) == words(reference))
 
 
 def token_f1(answer: str, reference: str) -> float:
     """F1 of the words that both have, each as often as both have it."""
-    found, true = Counter(_words(answer)), Counter(_words(reference))
+    found, true = Counter(words(answer)), Counter(words(reference))
     shared = sum((found & true).values())
     return 2 * shared / (sum(found.values()) + sum(true.values())) if shared else float(found == true)
-
-
-def _words(text: str) -> list[str]:
-    return text.lower().translate(str.maketrans("", "", string.punctuation)).split()
 
 
 def question_of(sample: Sample, index: int) -> str:

@@ -140,12 +140,16 @@ def others(found: Gathered) -> list[Everything]:
     """Captions, likelihoods and token errors, which are neither reading nor drawing."""
     told = {
         "captions/all/f1": "captions: F1",
+        "captions/all/cider_d": "captions: CIDEr-D",
+        "answers/all/vqa_accuracy": "answers: VQA accuracy",
         "nll/answers/nats": "nats per answer ↓",
         "nll/captions/nats": "nats per caption ↓",
         "nll/image_tokens/nats": "nats per picture, all image tokens ↓",
         "nll/image_tokens/nats_per_token": "nats per image token ↓",
         "tokens/image/one_minus_cosine": "1 − cosine per image token ↓",
         "tokens/image/squared_error": "squared error per channel of an image token ↓",
+        "tokens/image/noise_squared_error": "squared error of an image token's noise ↓",
+        "tokens/image/velocity_squared_error": "squared error of an image token's velocity ↓",
         "tokens/image/skill": "image tokens: skill",
     }
     measured = {name for cells in found.cells.values() for name in cells}
