@@ -284,6 +284,29 @@ def test_a_world_reads_its_own_renderings(world: AbstractWorld):
 
 
 @pytest.mark.parametrize("world", WORLDS, indirect=True)
+def test_a_worlds_edits_stay_in_their_split_and_it_knows_one_that_is_done_from_one_that_is_not(world: AbstractWorld):
+    kinds = set()
+    for index in range(20):
+        before = world.scene("train", index)
+        for edit in world.say(before, "editing", rng(0, "contract", index)).edits:
+            facts, wanted = world.facts(before), world.facts(edit.scene)
+            done, undone = (world.read(world.render(scene, 64)).to_json() for scene in (edit.scene, before))
+            marks = world.edit_marks(facts, wanted, done)
+            assert {"asked", "kept"} <= set(marks) and set(marks.values()) <= {0.0, 1.0}
+            # A battery is read to a few percent at this size.
+            close = any(isinstance(wanted.get(n), int) and wanted[n] != facts[n] and n in ("battery", "second") for n in wanted)
+            assert marks["kept"] == 1.0 and (marks["asked"] == 1.0 or close), edit
+            assert world.edit_marks(facts, wanted, undone)["asked"] == 0.0 == world.edit_marks(facts, wanted, facts)["asked"]
+            assert world.edit_marks(facts, wanted, facts)["kept"] == world.edit_marks(facts, wanted, wanted)["kept"] == 1.0
+            nothing = dict.fromkeys(done)
+            assert set(world.edit_marks(facts, wanted, nothing).values()) == {0.0}
+            assert world.picture_of(edit.scene).key != world.picture("train", index).key
+            assert (world.picture_of(edit.scene).pixels(64) == world.render(edit.scene, 64)).all()
+            kinds.add(edit.kind)
+    assert len(kinds) >= 3
+
+
+@pytest.mark.parametrize("world", WORLDS, indirect=True)
 def test_a_world_understands_its_own_answers_and_grades_them_right(world: AbstractWorld):
     for index in range(10):
         scene = world.scene("test", index)

@@ -14,7 +14,7 @@ from bothways.core.randomness import rng
 from bothways.core.sample import ArrayPicture, Image, Sample, Text
 from bothways.core.tally import Tally
 from bothways.data.worlds import ExamItem
-from bothways.worlds.world import AbstractWorld, Ask, Read, Reading, Said, Telling, WorldConfig
+from bothways.worlds.world import AbstractWorld, Ask, Edit, Read, Reading, Said, Telling, WorldConfig
 
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 VALUES: dict[str, tuple[Any, ...]] = {
@@ -78,7 +78,19 @@ class PaperWorld(AbstractWorld):
         some = {name: facts[name] for name in ("weather", "hour")}
         partly = ", ".join(f"{name} {value}" for name, value in some.items())
         requests = Telling(f"draw {text}", facts), Telling(f"draw {partly}", some)
-        return Said(tuple(asks), (Telling(text, facts, "describe"),), requests)
+        edits = (self._edit(scene, "weather", "make it {}"), self._edit(scene, "battery", "set the battery to {}"))
+        return Said(tuple(asks), (Telling(text, facts, "describe"),), requests, edits=edits)
+
+    def _edit(self, scene: PaperScene, name: str, wording: str) -> Edit:
+        values, facts = VALUES[name], self.facts(scene)
+        facts[name] = values[(values.index(facts[name]) + 1) % len(values)]
+        return Edit(wording.format(facts[name]), name, PaperScene(tuple(facts.values())))
+
+    def edit_marks(self, before: Mapping[str, Any], wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        asked = [name for name in wanted if wanted[name] != before[name]]
+        marks = {"asked": float(all(seen[name] == wanted[name] for name in asked))}
+        marks["kept"] = float(all(seen[name] == before[name] for name in self.gate if name not in asked))
+        return marks | ({} if "battery" in asked else {"battery_kept": float(seen["battery"] == before["battery"])})
 
     def answer(self, scene: PaperScene, attribute: str) -> str:
         facts = self.facts(scene)
@@ -121,7 +133,7 @@ class Student:
         found = []
         for sample in samples:
             item = self.items[sample.id]
-            names = [item.attribute] if item.attribute else list(item.requested or item.scene)
+            names = [item.attribute] if item.kind == "question" else list(item.requested or item.scene)
             nats = sum(-np.log(self._chance_of_truth(name)) for name in names if name in self.values)
             image = nats if self.head.unit == "nats" else 64 * self.error
             found.append(SimpleNamespace(text=Tally(nats, 2), image=Tally(image, 64)))
@@ -143,7 +155,8 @@ class Student:
     def _says(self, item: ExamItem, name: str) -> Any:
         draw = rng(self.seed, "student", item.id, name)
         if draw.random() < self.right.get(name, 1.0):
-            return item.scene[name] if name in item.scene else item.sample.segments[-1].content
+            facts = (item.requested or {}) if item.kind == "edit" else item.scene
+            return facts[name] if name in facts else item.sample.segments[-1].content
         return self.values[name][draw.integers(len(self.values[name]))]
 
     def _filled(self, sample: Sample) -> Sample:

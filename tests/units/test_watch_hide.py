@@ -41,10 +41,11 @@ def hiding(attribute: str, task: str, how: str, **changes) -> Speaker:
 
 
 def texts(said: Said) -> list[str]:
-    """All of it: questions, answers, captions, what asks for them, requests, tellings."""
+    """All of it: questions, answers, captions, what asks for them, requests, tellings, instructions."""
     tellings = (*said.captions, *said.requests, *said.tellings)
     asked = [text for ask in said.questions for text in (ask.question, ask.answer)]
-    return [*asked, *(text for telling in tellings for text in (telling.text, telling.prompt))]
+    told = [text for telling in tellings for text in (telling.text, telling.prompt)]
+    return [*asked, *told, *(edit.instruction for edit in said.edits)]
 
 
 def holds(pattern: str, said: Said) -> bool:

@@ -166,6 +166,7 @@ def test_a_disc_without_anything_on_it_has_a_colour_and_nothing_else():
     bare[np.hypot(y - 32, x - 32) < 25] = np.round(np.float32(scene.rgb) * 255).astype(np.uint8)
     values = READER.read(bare).to_json()
     assert values.pop("color") == scene.color
+    assert values.pop("rgb") == pytest.approx(scene.rgb, abs=0.01)
     assert set(values.values()) == {None}
 
 
@@ -177,7 +178,7 @@ def test_no_hand_is_read_in_a_world_that_draws_none():
 
 def test_a_reading_has_the_keys_of_the_data_set_and_confidences_in_range():
     reading = watch.read(render(scenes(1)[0], CONFIG, 64))
-    assert tuple(reading) == ATTRIBUTES == tuple(reading.to_json())
+    assert tuple(reading) == (*ATTRIBUTES, "rgb") == tuple(reading.to_json())
     assert all(0 <= one.confidence <= 1 for one in reading.values())
     assert all(one.confidence == 0 for one in watch.read(np.zeros((64, 64, 3), np.uint8)).values())
 

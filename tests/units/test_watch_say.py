@@ -17,7 +17,7 @@ from bothways.worlds.watch.say import Speaker
 from bothways.worlds.watch.scene import Scene, draw_scene
 from bothways.worlds.watch.words import MADE_UP, wrong_kinds
 
-TASKS = ("understanding", "drawing", "text", "exam")
+TASKS = ("understanding", "drawing", "editing", "text", "exam")
 SCENE = Scene(7, 35, 12, "sunny", 57, "top left", "bottom right", "red", (0.85, 0.14, 0.15))
 WORLDS = (
     {},

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bothways.core.config import Config
+from bothways.core.config import Config, digest_of
 from bothways.core.sample import AbstractPicture
 
 Split = Literal["train", "validation", "test", "composition"]
 # "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once; the first request names
-# everything, a second one leaves something open.
+# everything, a second one leaves something open; one edit of each kind that the scene allows.
 Task = Literal["understanding", "drawing", "editing", "text", "exam"]
 Tier = Literal["attribute", "two_facts"]
 
@@ -43,7 +43,7 @@ class Telling:
 class Edit:
     """A change asked for in words, and the scene that the changed picture shows; `kind` is the world's name for the change.
 
-    What has to be as asked and what has to stay follows from comparing the facts of both scenes.
+    What has to be as asked and what has to stay follows from the facts of both scenes: `AbstractWorld.edit_marks`.
     """
 
     instruction: str
@@ -56,7 +56,8 @@ class Said:
     """Everything said about one scene for one task; a task without such texts leaves the field empty.
 
     `questions` are the turns of one conversation; no answer follows from an earlier one. `tellings` are for samples of
-    text alone: the questions beside one can be answered from its text. A world without edits leaves `edits` empty.
+    text alone: the questions beside one can be answered from its text. `edits` is empty where a scene allows none that stays
+    in its split.
     """
 
     questions: tuple[Ask, ...] = ()
@@ -187,9 +188,21 @@ class AbstractWorld(ABC):
         """
         return {}
 
+    @abstractmethod
+    def edit_marks(self, before: Mapping[str, Any], wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        """Scores of an edited picture, each 0 or 1: `asked`, what was to change is as it was asked for; `kept`, what was to
+        stay and counts is as it was. Further names are reported beside them, where they mean something for this edit.
+
+        `before`, `wanted`: facts of the scene given and of the edited one; `seen`: what was read, None where unreadable.
+        """
+
     def picture(self, split: Split, index: int) -> ScenePicture:
         """The picture of a scene, rendered when its pixels are asked for."""
         return ScenePicture(self, self.scene(split, index), f"{self.kind}/{self.picture_digest()}/{split}/{index}")
+
+    def picture_of(self, scene: Any) -> ScenePicture:
+        """The picture of a scene that was edited, and so has no index."""
+        return ScenePicture(self, scene, f"{self.kind}/{self.picture_digest()}/scene/{digest_of(repr(scene))}")
 
 
 @dataclass(frozen=True)

@@ -34,17 +34,26 @@ class Editor:
 
     def draw(self, scene: Scene, told: Told, rng: np.random.Generator) -> Edit | None:
         """An edit of any kind, named by facts in `told` alone; None where none was found."""
-        split = split_of(scene, self._config.composition_seed)
         for _ in range(_TRIES):
-            kind = pick(KINDS, rng)
-            try:
-                made = self._makers[kind](scene, told, rng)
-            except DataError:  # a scene too full or too empty for it
-                continue
-            if made and split_of(made[0], self._config.composition_seed) == split:
-                text = pick(templates.EDITS[kind], rng).format(**made[1])
-                return Edit(text, kind, made[0])
+            edit = self._once(pick(KINDS, rng), scene, told, rng)
+            if edit:
+                return edit
         return None
+
+    def of_kind(self, kind: str, scene: Scene, told: Told, rng: np.random.Generator) -> Edit | None:
+        """The same of one kind."""
+        found = (self._once(kind, scene, told, rng) for _ in range(_TRIES))
+        return next((edit for edit in found if edit), None)
+
+    def _once(self, kind: str, scene: Scene, told: Told, rng: np.random.Generator) -> Edit | None:
+        try:
+            made = self._makers[kind](scene, told, rng)
+        except DataError:  # a scene too full or too empty for it
+            return None
+        seed = self._config.composition_seed
+        if not made or split_of(made[0], seed) != split_of(scene, seed):
+            return None
+        return Edit(pick(templates.EDITS[kind], rng).format(**made[1]), kind, made[0])
 
     def _add(self, scene: Scene, told: Told, rng: np.random.Generator):
         if scene.count >= min(MAX_SHAPES, self._config.difficulty.max_shapes) or not _all_words(told):

@@ -67,6 +67,28 @@ def claims(stated: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any
     return found
 
 
+def marks_of_edit(before: Mapping[str, Any], wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+    """`asked`: the places that the edit touches hold what they should, or nothing where it takes a shape away; `kept`: all
+    other places and the ground are as they were, with no shape more and none less.
+
+    Within a scene a place names a shape, so objects are compared place by place.
+    """
+    old, new, found = (_by_place(facts.get("objects")) for facts in (before, wanted, seen))
+    touched = {place for place in old.keys() | new.keys() if old.get(place) != new.get(place)}
+    others = (old.keys() | new.keys() | found.keys()) - touched
+    readable = seen.get("objects") is not None
+    return {
+        "asked": float(readable and all(found.get(place) == new.get(place) for place in touched)),
+        "kept": float(
+            readable and seen.get("ground") == wanted["ground"] and all(found.get(place) == new.get(place) for place in others)
+        ),
+    }
+
+
+def _by_place(objects: Sequence[Object] | None) -> dict[str, dict[str, Any]]:
+    return {one["place"]: dict(one) for one in objects or ()}
+
+
 def _worth(one: Object, other: Object) -> float:
     right = sum(other.get(name) == value for name, value in one.items())
     return (

@@ -18,6 +18,7 @@ from bothways.worlds.shapes.ask import QUESTIONS, SINGLE, Asker, Question
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.shapes.facts import Censor, Told
 from bothways.worlds.shapes.hear import hear
+from bothways.worlds.shapes.instruct import KINDS as EDITS
 from bothways.worlds.shapes.instruct import Editor
 from bothways.worlds.shapes.scene import ATTRIBUTES, Scene, held_out_pairs
 from bothways.worlds.shapes.speech import Speech
@@ -43,7 +44,7 @@ class Speaker:
 
     def say(self, scene: Scene, task: Task, rng: np.random.Generator) -> Said:
         """Texts for one task: questions and a caption, a request, an edit, or a telling with questions about it; an exam has
-        all but edits."""
+        all but tellings, and an edit of each kind that the scene allows."""
         told = self._censor.told(scene, task)
         if task == "drawing":
             return Said(requests=(self._telling(templates.REQUEST_HEADS, told, rng),))
@@ -60,6 +61,7 @@ class Speaker:
             questions=tuple(question.in_words(rng) for question in self._exam(scene).values()),
             captions=(self._caption(told, rng),),
             requests=tuple(tell(templates.REQUEST_HEADS, some, rng) for some in (everything(told, rng), part) if some),
+            edits=tuple(edit for kind in EDITS if (edit := self._editor.of_kind(kind, scene, told, rng))),
         )
 
     def answers(self, scene: Scene) -> dict[str, str]:

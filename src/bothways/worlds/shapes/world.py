@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bothways.worlds.shapes.config import ShapesConfig
-from bothways.worlds.shapes.match import claims, marks
+from bothways.worlds.shapes.match import claims, marks, marks_of_edit
 from bothways.worlds.shapes.render import render
 from bothways.worlds.shapes.say import Speaker
 from bothways.worlds.shapes.scene import Scene, draw_scene
@@ -83,3 +83,6 @@ class ShapesWorld(AbstractWorld):
 
     def marks(self, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
         return marks(wanted, seen)
+
+    def edit_marks(self, before: Mapping[str, Any], wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        return marks_of_edit(before, wanted, seen)

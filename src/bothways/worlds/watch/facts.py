@@ -1,4 +1,5 @@
-"""What may be said about a scene: its facts, what each question needs, and what `hide` takes away.
+"""What may be said about a scene: its facts, what each question needs, and what `hide` takes away. An edit belongs to both
+tasks, so whatever is hidden from one of them is hidden from it, and it names no weather where one task misnames them.
 
 All hiding and misnaming happens here, on facts, before any text is made. A question or clause is made only from the facts
 that are left, so what is derived from a hidden fact (the time from its hands, a question of two facts) goes with it.
@@ -12,7 +13,7 @@ from typing import Any
 
 from bothways.core.errors import ConfigError, unknown
 from bothways.worlds.watch.config import WatchConfig
-from bothways.worlds.watch.palette import HANDS
+from bothways.worlds.watch.palette import CORNERS, HANDS
 from bothways.worlds.watch.scene import Scene
 from bothways.worlds.watch.words import Vocabulary, wrong_kinds
 from bothways.worlds.world import Task
@@ -103,15 +104,36 @@ class Censor:
         """The facts that the texts of `task` may use. An exam gets all of them, rightly named."""
         true = open_facts(scene, self._config)
         told = dict(true)
-        if task == self._wrong_task and "weather" in told:
+        if self._wrong_task and task == "editing":
+            told.pop("weather", None)
+        elif task == self._wrong_task and "weather" in told:
             told["weather"] = self._wrong[told["weather"]]
         if self._hide and (self._hidden_from(true, task) or self._hidden_from(told, task)):
-            del told[self._hide.attribute]
+            told.pop(self._hide.attribute, None)
         return told
 
+    def words(self, task: Task) -> dict[str, tuple[Any, ...]]:
+        """Attribute -> the values of this world that texts of `task` may name, true or not."""
+        dial = self._config.difficulty
+        every = {
+            "hour": tuple(range(12)),
+            "minute": tuple(range(60)),
+            "second": tuple(range(0, 60, dial.second_step)),
+            "weather": self._config.weathers,
+            "battery": tuple(range(0, 101, dial.battery_step)),
+            "weather_corner": CORNERS,
+            "battery_corner": CORNERS,
+            "color": self._config.colors,
+        }
+        return {name: tuple(v for v in values if not self._is_hidden(name, v, task)) for name, values in every.items()}
+
     def _hidden_from(self, facts: Facts, task: Task) -> bool:
+        return self._is_hidden(self._hide.attribute, facts.get(self._hide.attribute), task)
+
+    def _is_hidden(self, attribute: str, value: Any, task: Task) -> bool:
+        if not self._hide or attribute != self._hide.attribute:
+            return False
         if self._hide.how == "link":
-            return task == self._hide.task
+            return task in (self._hide.task, "editing")
         # Text alone belongs to either task: it must not bring in a value that occurs nowhere else there.
-        shown = str(facts[self._hide.attribute])
-        return task in (self._hide.task, "text") and shown == self._hidden_value
+        return task in (self._hide.task, "text", "editing") and str(value) == self._hidden_value

@@ -23,6 +23,7 @@ from bothways.worlds.world import Read, Reading
 _COLOR_MARGIN = 0.06
 _COLOR_REACH = 0.2
 _UNREAD = Read(None, 0.0)
+READ = (*ATTRIBUTES, "rgb")  # what a reading names; the disc's colour as it is, in [0, 1], beside its name
 
 
 class WatchReader:
@@ -42,13 +43,14 @@ class WatchReader:
         ink = np.ascontiguousarray(1 - pixels.transpose(2, 0, 1).astype(np.float32) / 255)
         disc = find_disc(look, ink)
         if disc is None:
-            return Reading(dict.fromkeys(ATTRIBUTES, _UNREAD))
+            return Reading(dict.fromkeys(READ, _UNREAD))
         name, color = self._color(disc)
         marks = hands.read(disc, name)
         reads = {hand: Read(mark.mark, mark.confidence) for hand, mark in marks.items()}
         reads |= _things(corners.read(disc))
         reads["color"] = color
-        return Reading({attribute: reads.get(attribute, _UNREAD) for attribute in ATTRIBUTES})
+        reads["rgb"] = Read([round(float(channel), 3) for channel in disc.rgb], 1.0)
+        return Reading({attribute: reads.get(attribute, _UNREAD) for attribute in READ})
 
     def _readers_for(self, size_px: int):
         look = view(geometry_for(self._config, size_px))

@@ -1,4 +1,4 @@
-"""Speaking about a watch: questions with short answers, captions, drawing requests, and scenes told in words.
+"""Speaking about a watch: questions with short answers, captions, drawing requests, scenes told in words, and edits.
 
 Facts first (`facts.Censor` removes what the task may not have), then choices (which attributes, how many turns), then
 wordings. Nothing below the first step can see a hidden fact.
@@ -16,11 +16,13 @@ from bothways.worlds.watch.answers import answer_text, grade, understand, value_
 from bothways.worlds.watch.config import WatchConfig
 from bothways.worlds.watch.facts import TWO_FACTS, Censor, Facts, open_facts, spoken, time_parts
 from bothways.worlds.watch.hear import hear
+from bothways.worlds.watch.instruct import KINDS as EDITS
+from bothways.worlds.watch.instruct import Editor
 from bothways.worlds.watch.scene import Scene
 from bothways.worlds.watch.speech import P1, Speech
 from bothways.worlds.watch.teller import pick, tell
 from bothways.worlds.watch.words import Vocabulary
-from bothways.worlds.world import Ask, Said, Task, Telling
+from bothways.worlds.world import Ask, Edit, Said, Task, Telling
 
 _CORNERS = ("weather_corner", "battery_corner")
 
@@ -37,12 +39,15 @@ class Speaker:
         self.parts = time_parts(config)
         self._speech: Speech = config.speech or (P1 if config.faithful_to_p1 else Speech())
         self._censor = Censor(config, self.vocabulary)
+        self._editor = Editor(config, self.vocabulary, self.parts, self._speech.spoken_time)
 
     def say(self, scene: Scene, task: Task, rng: np.random.Generator) -> Said:
-        """Texts for one task: questions and a caption, a request, or a telling with questions about it; an exam has all."""
+        """Texts for one task: questions and a caption, a request, an edit, or a telling with questions about it; an exam has
+        all but tellings, and an edit of each kind that the scene allows."""
         facts = self._censor.told(scene, task)
         if task == "editing":
-            return Said()
+            edit = self._editor.draw(scene, facts, self._censor.words(task), rng)
+            return Said(edits=(edit,) if edit else ())
         if task == "drawing":
             return Said(requests=(self._request(facts, rng),))
         if task == "text":
@@ -55,7 +60,14 @@ class Speaker:
             questions=tuple(self._ask(attribute, facts, rng) for attribute in self._askable(facts)),
             captions=(self._caption(facts, rng),),
             requests=tuple(self._asked_to_draw(facts, named, rng) for named in (list(facts), self._some(facts, rng)) if named),
+            edits=self._edits(scene, facts, rng),
         )
+
+    def _edits(self, scene: Scene, facts: Facts, rng: np.random.Generator) -> tuple[Edit, ...]:
+        """One of each kind, for an exam."""
+        words = self._censor.words("exam")
+        found = (self._editor.of_kind(kind, scene, facts, words, rng) for kind in EDITS)
+        return tuple(edit for edit in found if edit)
 
     @property
     def asked(self) -> tuple[str, ...]:

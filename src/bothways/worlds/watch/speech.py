@@ -17,6 +17,7 @@ class Speech(Config):
     mention: float = Field(0.7, ge=0, le=1, description="chance that a caption or request names an attribute")
     names_all: float = Field(0.3, ge=0, le=1, description="chance that a caption or request names all it may")
     spelled_time: float = Field(0.2, ge=0, le=1, description='chance of "hour 7, minute 35" instead of "07:35"')
+    spoken_time: float = Field(0.3, ge=0, le=1, description='chance of "ten past four" instead of "04:10" in an edit')
     time_always: bool = Field(False, description="requests name the time always, as captions do")
     single_hands: bool = Field(True, description="hour, minute and second are asked alone too, not only as the time")
 

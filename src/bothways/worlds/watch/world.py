@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bothways.worlds.watch.config import WatchConfig
+from bothways.worlds.watch.edit_marks import marks_of_edit
 from bothways.worlds.watch.render import render
 from bothways.worlds.watch.say import Speaker
 from bothways.worlds.watch.scene import Scene, draw_scene
@@ -75,3 +76,6 @@ class WatchWorld(AbstractWorld):
 
     def hear(self, caption_text: str) -> dict[str, Any]:
         return self._speaker.hear(caption_text)
+
+    def edit_marks(self, before: Mapping[str, Any], wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, float]:
+        return marks_of_edit(before, wanted, seen)
