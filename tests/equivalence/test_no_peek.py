@@ -6,6 +6,7 @@ window, a soft cap in the wrong place) or bypassed shows as a state that moves a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -137,6 +138,31 @@ def test_no_sample_of_any_world_peeks_however_it_is_laid_out(layout, world, data
     for q in predictors:
         later = sequence.predicts[predictors[predictors >= q]]
         assert not moved[q, later].any(), (q, later[moved[q, later]])
+
+
+@lru_cache
+def edit_of(world: str, cursor: int) -> Sample:
+    """An edit as a source makes it, its instruction cut short."""
+    sample = WorldSource(WORLDS.load(world).parse({"kind": world}).build(), "edit").sample(cursor)
+    given, instruction, edited = sample.segments
+    return replace(sample, segments=(given, replace(instruction, content=instruction.content[:MAX_CHARACTERS]), edited))
+
+
+@pytest.mark.parametrize("world", WORLDS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("drop", [(), ("text",), ("image",), ("text", "image")], ids=str)
+def test_an_edit_reads_the_picture_and_the_instruction_and_no_token_that_it_must_predict(layout, world, drop):
+    sample, model = edit_of(world, len(drop)), loud_model(layout=layout)
+    assert_exactly_the_permitted_states_move(model, sample, frozenset(drop))
+    sequence, holds, moved = influence(model, sample, frozenset(drop))
+    predictors = np.flatnonzero(sequence.predicts >= 0)
+    assert len(predictors) >= len(sequence.images[-1].places)
+    (given,) = [span for span in sequence.images if span.segment == 0] or [None]
+    for q in predictors:
+        assert not moved[q, sequence.predicts[predictors[predictors >= q]]].any()
+        if given:  # the whole picture before is there for every token of the one after
+            assert moved[q, given.start : given.start + given.num_tokens].all()
+        assert drop or (sequence.ids[holds[holds < q]] >= 0).sum() >= MAX_CHARACTERS // 2
 
 
 def test_the_relation_is_the_same_through_any_number_of_layers():

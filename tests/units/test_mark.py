@@ -73,6 +73,57 @@ def test_open_requests_are_scored_apart_and_only_on_what_they_name(tmp_path):
     assert scores["nll/image_tokens/nats"].n == 60, "no likelihood of one picture, where many fit"
 
 
+def edited(run: Path, right: dict[str, float], num: int = 40, **more) -> Path:
+    """Every other edit is of the weather, every other of the battery."""
+    world = PaperWorld()
+    items = [item for item in cut(exam(world, num_pictures=num), num, 0, num_edits=num) if item.kind == "edit"]
+    student = Student(world, items, right, EVERY_VALUE)
+    how = {"how": Greedy(), "fill": student.fill, "rebuild": student.rebuild}
+    answer(student, world, items, run / "answers/final", **{**how, **more})
+    return run
+
+
+def test_who_edits_perfectly_scores_the_ceiling_and_the_given_picture_handed_back_scores_nothing(tmp_path):
+    scores = mark(edited(tmp_path, EXACT)).sheets["final"]
+    for name in ("editing/all/accuracy", "editing/weather/accuracy", "editing/battery/accuracy"):
+        score = scores[name]
+        assert (score.value, score.ceiling, score.chance, score.skill) == (1.0, 1.0, 0.0, 1.0), name
+    assert scores["editing/all/accuracy"].n == scores["editing/all/accuracy"].num_pictures == 40
+    assert scores["editing/all/kept"].chance == 1.0 and scores["editing/all/asked"].chance == 0.0
+    assert scores["editing/all/battery_kept"].n == scores["editing/weather/battery_kept"].n == 20
+    assert "editing/battery/battery_kept" not in scores and "drawing/weather/accuracy" not in scores
+    assert scores["nll/edited_image_tokens/nats"].n == 40 and "nll/image_tokens/nats" not in scores
+
+
+def test_an_edit_counts_where_the_change_is_there_and_the_rest_was_kept(tmp_path):
+    scores = mark(edited(tmp_path, {"weather_corner": 0.5}, num=200)).sheets["final"]
+    asked, kept, both = (scores[f"editing/all/{name}"] for name in ("asked", "kept", "accuracy"))
+    assert asked.value == 1.0 and both.value == kept.value == pytest.approx(0.625, abs=0.1) and both.se > 0
+    forgetful = mark(edited(tmp_path, {"weather": 0.0, "battery": 0.0}, num=200)).sheets["final"]
+    # A third of the weathers are right by luck, and where the battery was to change the weather was to be kept.
+    assert forgetful["editing/weather/asked"].value == pytest.approx(1 / 3, abs=0.12)
+    assert forgetful["editing/battery/accuracy"].value <= forgetful["editing/battery/kept"].value < 0.5
+    assert forgetful["editing/weather/battery_kept"].value < 0.1
+
+
+def test_the_ceiling_of_an_edit_is_what_is_read_in_the_reconstruction_of_the_picture_wanted(tmp_path):
+    def rebuild(pictures, size_px):
+        import numpy as np
+
+        pages = [picture.pixels(size_px).copy() for picture in pictures]
+        for page in pages[: len(pages) // 4]:
+            page[0, 2, 0] = 255
+        return np.stack(pages)
+
+    run = edited(tmp_path, EXACT, rebuild=rebuild)
+    scores = mark(run).sheets["final"]
+    assert scores["editing/all/accuracy"].ceiling == pytest.approx(0.75)
+    _, lines = read_answers(run / "answers/final")
+    edits = [line for line in lines if line.kind == "edit"]
+    assert all((run / "answers/final" / line.wanted).exists() and line.image and line.prompt for line in edits)
+    assert [line.kind for line in lines].count("edit_reconstruction") == len(edits) == 40
+
+
 def test_image_tokens_without_a_likelihood_have_an_error_named_by_the_head_and_a_skill(tmp_path):
     world = PaperWorld()
     items = cut(exam(world, num_pictures=20), 20)

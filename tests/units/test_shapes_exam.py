@@ -22,7 +22,7 @@ from bothways.study.ledger import Ledger
 from bothways.study.plan import plan
 from bothways.study.report import write_report
 from bothways.worlds.shapes.config import ShapesConfig
-from bothways.worlds.shapes.match import claims, marks
+from bothways.worlds.shapes.match import claims, marks, marks_of_edit
 
 RED_STAR = {"kind": "star", "color": "red", "size": "small", "place": "top left"}
 BLUE_STAR = {"kind": "star", "color": "blue", "size": "large", "place": "middle"}
@@ -50,6 +50,33 @@ def shown(*objects: dict, ground: str = "navy") -> dict:
 def test_a_drawing_is_marked_as_a_set_of_objects(seen, expected):
     names = ("drawn", "placed", "complete", "nothing_extra", "all_right")
     assert marks(WANTED, seen) == dict(zip(names, expected, strict=True))
+
+
+GREEN_STAR = {**RED_STAR, "color": "green"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "asked", "kept"),
+    [
+        ([GREEN_STAR, BLUE_STAR], [BLUE_STAR, GREEN_STAR], 1, 1),
+        ([GREEN_STAR, BLUE_STAR], [RED_STAR, BLUE_STAR], 0, 1),
+        ([GREEN_STAR, BLUE_STAR], [GREEN_STAR], 1, 0),
+        ([GREEN_STAR, BLUE_STAR], [GREEN_STAR, BLUE_STAR, CROSS], 1, 0),
+        ([GREEN_STAR, BLUE_STAR], [{**GREEN_STAR, "size": "large"}, BLUE_STAR], 0, 1),
+        ([BLUE_STAR], [BLUE_STAR], 1, 1),
+        ([BLUE_STAR], [RED_STAR, BLUE_STAR], 0, 1),
+        ([RED_STAR, BLUE_STAR, CROSS], [RED_STAR, BLUE_STAR, CROSS], 1, 1),
+        ([RED_STAR, BLUE_STAR, CROSS], [RED_STAR, CROSS], 1, 0),
+        ([{**RED_STAR, "place": "top"}, BLUE_STAR], [{**RED_STAR, "place": "top"}, RED_STAR, BLUE_STAR], 0, 1),
+        ([{**RED_STAR, "place": "top"}, BLUE_STAR], [{**RED_STAR, "place": "top"}, BLUE_STAR], 1, 1),
+    ],
+)
+def test_an_edit_is_done_where_it_touches_and_all_else_is_kept_shape_by_shape(wanted, seen, asked, kept):
+    before = shown(RED_STAR, BLUE_STAR)
+    assert marks_of_edit(before, shown(*wanted), shown(*seen)) == {"asked": asked, "kept": kept}
+    assert marks_of_edit(before, shown(*wanted), shown(*seen, ground="black"))["kept"] == 0
+    unread = {"count": None, "ground": None, "objects": None}
+    assert marks_of_edit(before, shown(*wanted), unread) == {"asked": 0, "kept": 0}
 
 
 def test_an_open_request_is_marked_for_what_it_names():
@@ -117,6 +144,8 @@ def test_a_student_who_knows_everything_reaches_the_ceiling_and_chance_lies_belo
             assert sheet[f"{kind}/{name}/accuracy"].value == sheet[f"{kind}/{name}/accuracy"].ceiling == 1.0
             assert 0 < sheet[f"{kind}/{name}/accuracy"].chance < 0.8
             assert sheet[f"{kind}/{name}/skill"].value == 1.0
+    edits = sheet["editing/all/accuracy"]
+    assert (edits.value, edits.ceiling, edits.chance) == (1.0, 1.0, 0.0) and sheet["editing/all/kept"].chance == 1.0
     assert sheet["drawing/all_right/accuracy"].value == sheet["drawing/count/accuracy"].value == 1.0
     assert sheet["captions/all/f1"].value == sheet["captions/kind/f1"].value == 1.0 > sheet["captions/all/f1"].chance
     assert sheet["reading/object/accuracy"].value == sheet["reading/relations/accuracy"].value == 1.0

@@ -11,7 +11,9 @@ import pytest
 from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import Image, Text
 from bothways.data.worlds import KINDS, WorldSource, corpus, exam
+from bothways.evaluate.exam import cut
 from bothways.worlds.watch.config import WatchConfig
+from bothways.worlds.watch.edit_templates import EDITS
 from bothways.worlds.watch.palette import WEATHERS
 from bothways.worlds.watch.world import WatchWorld
 
@@ -47,6 +49,44 @@ def test_a_finite_pool_shows_every_picture_once_an_epoch_in_another_order_and_in
     requests = {sample.segments[1].content.key: sample.segments[0].content for sample in map(source.sample, range(50))}
     again = {sample.segments[1].content.key: sample.segments[0].content for sample in map(source.sample, range(50, 100))}
     assert sum(requests[key] != again[key] for key in requests) > 40
+
+
+def test_in_a_finite_pool_every_picture_has_one_edit_and_both_its_pictures_are_those_of_the_pool():
+    source = WorldSource(world(), "edit", num_pictures=40)
+    epochs = (
+        [[shown(s) for s in source.sample(cursor).segments] for cursor in range(40)],
+        [[shown(s) for s in source.sample(cursor).segments] for cursor in range(40, 80)],
+    )
+    assert sorted(epochs[0]) == sorted(epochs[1]) and epochs[0] != epochs[1]
+    used = {content for sample in epochs[0] for _, content in (sample[0], sample[2])}
+    assert {picture.key for picture in source.pictures()} == used and len(used) == 80
+    endless = WorldSource(world(), "edit")
+    assert len({shown(endless.sample(cursor).segments[2]) for cursor in range(200)}) == 200
+
+
+def test_a_picture_that_allows_no_edit_makes_way_for_the_next_and_a_world_without_any_says_so():
+    narrow = world(level="glance", hide={"attribute": "color", "from": "drawing"})
+    source = WorldSource(narrow, "edit", split="test", num_pictures=30)
+    givens = [source.sample(cursor).segments[0].content for cursor in range(30)]
+    assert len({given.key for given in givens}) < 30 and {given.key for given in givens} <= {
+        source.picture(index).key for index in range(30)
+    }
+    silent = world(dial={"asked": ["color"], "tiers": ["attribute"]}, hide={"attribute": "color", "from": "drawing"})
+    with pytest.raises(ConfigError, match="None of 200 scenes of watch/edit allows an edit"):
+        WorldSource(silent, "edit").sample(0)
+
+
+def test_an_edit_is_cut_out_of_an_exam_evenly_over_its_kinds_and_one_a_picture():
+    items = exam(world(), num_pictures=120, kinds=("edit",))
+    chosen = cut(items, 120, num_edits=18)
+    assert Counter(item.attribute for item in chosen) == dict.fromkeys(set(EDITS) - {"hand"}, 3)
+    assert len({item.picture for item in chosen}) == 18
+    for item in chosen:
+        given, instruction, edited = item.sample.segments
+        assert given.content.key == item.picture and edited.content is item.truth and edited.learn and not given.learn
+        assert item.requested != item.scene == world().facts(given.content.scene)
+        assert item.requested == world().facts(edited.content.scene) and isinstance(instruction.content, str)
+    assert not any(item.kind == "edit" for item in cut(exam(world(), num_pictures=3), 3)), "by default there are none"
 
 
 def test_an_endless_pool_never_repeats_a_picture():
@@ -90,6 +130,7 @@ def test_each_kind_has_its_pattern_of_given_and_learned_segments():
     assert patterns["vqa"].startswith("itT") and set(patterns["vqa"][1::2]) == {"t"}
     assert patterns["caption"] == "itT"
     assert patterns["draw"] == "tI"
+    assert patterns["edit"] == "itI"
     assert patterns["text"].startswith("tT") and "i" not in patterns["text"].lower()
 
 
@@ -101,7 +142,7 @@ def test_a_hidden_link_is_told_in_text_alone_and_nowhere_in_pictures():
         for cursor in range(60):
             words[kind] += " ".join(s.content for s in source.sample(cursor).segments if isinstance(s, Text)) + " "
     found = {kind: any(name in text for name in WEATHERS) for kind, text in words.items()}
-    assert found == {"vqa": False, "caption": False, "draw": True, "text": True}
+    assert found == {"vqa": False, "caption": False, "draw": True, "edit": False, "text": True}
 
 
 def test_pictures_of_arms_that_differ_in_what_is_hidden_are_the_same():
@@ -140,7 +181,8 @@ def test_an_open_request_of_an_exam_leaves_something_open_and_says_what_it_names
 def test_an_exam_asks_every_attribute_alone_and_requests_everything():
     items = exam(world(hide={"attribute": "weather", "from": "understanding"}), num_pictures=3)
     kinds = Counter(item.kind for item in items)
-    assert kinds == {"question": 3 * 14, "caption": 3, "drawing": 3, "open_drawing": 3}
+    edits = kinds.pop("edit")
+    assert kinds == {"question": 3 * 14, "caption": 3, "drawing": 3, "open_drawing": 3} and 3 * 2 <= edits <= 3 * 6
     assert len({item.id for item in items}) == len(items)
     assert len({item.picture for item in items}) == 3
     for item in items:

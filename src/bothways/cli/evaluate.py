@@ -37,6 +37,7 @@ def evaluate(
     split: Annotated[Split, typer.Option(help="Scenes asked about; composition: pairs held out of training.")] = Split.test,
     num_pictures: Annotated[int | None, typer.Option(min=1, help="Number of scenes.", show_default="the recipe's")] = None,
     num_drawings: Annotated[int | None, typer.Option(min=0, help="Number of drawings.", show_default="the recipe's")] = None,
+    num_edits: Annotated[int | None, typer.Option(min=0, help="Number of edits.", show_default="the recipe's")] = None,
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     draw_steps: DrawStepsOption = None,
@@ -47,8 +48,8 @@ def evaluate(
 ) -> None:
     """Measure both skills of a run on held-out scenes, against chance and ceiling.
 
-    With --draw-steps, --order or --dtype drawings alone are measured, under a name of their own: a curve is one command a
-    point.
+    With --draw-steps, --order or --dtype drawings and edits alone are measured, under a name of their own: a curve is one
+    command a point.
     """
     from bothways.cli.own_scores import show_held_out
     from bothways.core.rundir import RunDir
@@ -59,6 +60,7 @@ def evaluate(
     asked = {
         "num_pictures": num_pictures,
         "num_drawings": num_drawings,
+        "num_edits": num_edits,
         "guidance": guidance,
         "temperature": temperature,
         "draw_steps": draw_steps,

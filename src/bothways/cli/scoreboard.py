@@ -26,13 +26,14 @@ def show(sheets: Mapping[str, Sheet], run: Path, name: str, console: Console) ->
         ("reading", "reading", _READING),
         ("drawing", "drawing", _DRAWING),
         ("drawing, open requests", "open_drawing", _DRAWING),
+        ("editing", "editing", _EDITING),
         ("captions", "captions", _CAPTIONS),
     ):
         rows = _rows(sheet, kind, [column.measure for column in columns])
         if rows:
             console.print(_table(sheet, title, kind, rows, columns))
             console.print()
-    for line in [*_likelihoods(sheet), *_token_errors(sheet)]:
+    for line in [*_kept_besides(sheet), *_likelihoods(sheet), *_token_errors(sheet)]:
         console.print(line, markup=False)
     others = [other for other in sheets if other != name]
     if others:
@@ -79,6 +80,7 @@ _DRAWING = (
     Column("degrees", "degrees", _value),
     Column("unreadable", "unreadable", _value),
 )
+_EDITING = (*_ACCURACY, Column("asked", "asked", _value), Column("kept", "kept", _value))
 _CAPTIONS = (Column("F1", "f1", _with_error), Column("chance", "f1", _chance), Column("ceiling", "f1", _ceiling))
 
 
@@ -103,9 +105,25 @@ def _table(sheet: Sheet, title: str, kind: str, rows: list[str], columns: tuple[
     return found
 
 
+def _kept_besides(sheet: Sheet) -> list[str]:
+    """What an edit should leave alone too, beyond what counts, for people in one line."""
+    names = [name for name in sheet.scores if name.startswith("editing/all/") and name.endswith("_kept")]
+    parts = [f"{name.split('/')[2].removesuffix('_kept')} {_in_full(sheet[name])}" for name in names]
+    return [f"Kept by edits of something else: {', '.join(parts)}."] if parts else []
+
+
+def _in_full(score: Score) -> str:
+    return _with_error(score) + ("" if score.ceiling is None else f" (ceiling {score.ceiling:.2f})")
+
+
 def _likelihoods(sheet: Sheet) -> list[str]:
     """Held-out nats, for people in one line."""
-    told = {"answers": "an answer", "captions": "a caption", "image_tokens": "a picture's tokens"}
+    told = {
+        "answers": "an answer",
+        "captions": "a caption",
+        "image_tokens": "a picture's tokens",
+        "edited_image_tokens": "an edited picture's",
+    }
     found = [(words, sheet.get(f"nll/{name}/nats")) for name, words in told.items()]
     parts = [f"{score.value:.2f} {words}" for words, score in found if score is not None]
     return [f"Held-out nats: {', '.join(parts)}."] if parts else []

@@ -32,7 +32,8 @@ class SourceConfig(Config):
 
 
 class WorldSourceConfig(SourceConfig):
-    """Samples of a world; the source's name says which: `watch/vqa`, `watch/caption`, `watch/draw`, `watch/text`."""
+    """Samples of a world; the source's name says which: `watch/vqa`, `watch/caption`, `watch/draw`, `watch/edit` or
+    `watch/text`."""
 
     kind: Literal["world"] = "world"
     num_pictures: int = Field(0, ge=0)  # distinct pictures in the pool, repeated in epochs; 0 = a fresh picture every time

@@ -22,6 +22,7 @@ from bothways.worlds.world import AbstractWorld, Ask, Said, ScenePicture, Split,
 # same picture in the same step.
 _BLOCK = 4096
 _POOL_ROOM = 2**34  # scene indices that belong to one pool name
+_EDIT_TRIES = 200  # scenes of the train split that allow no edit are few: none, but for a small dial with something hidden
 
 
 def _vqa(said: Said, picture: AbstractPicture) -> list[Segment]:
@@ -37,6 +38,11 @@ def _draw(said: Said, picture: AbstractPicture) -> list[Segment]:
     return [Text(said.requests[0].text), Image(picture, learn=True)]
 
 
+def _edit(said: Said, picture: ScenePicture) -> list[Segment]:
+    edit = said.edits[0]
+    return [Image(picture), Text(edit.instruction), Image(picture.world.picture_of(edit.scene), learn=True)]
+
+
 def _text(said: Said, picture: AbstractPicture) -> list[Segment]:
     # One user turn: the scene told in words, then the first question.
     first, *rest = _turns(said.questions)
@@ -49,10 +55,11 @@ def _turns(questions: tuple[Ask, ...]) -> list[Text]:
     return [text for ask in questions for text in (Text(ask.question), Text(ask.answer, learn=True))]
 
 
-KINDS: dict[str, tuple[Task, Callable[[Said, AbstractPicture], list[Segment]]]] = {
+KINDS: dict[str, tuple[Task, Callable[[Said, ScenePicture], list[Segment]]]] = {
     "vqa": ("understanding", _vqa),
     "caption": ("understanding", _caption),
     "draw": ("drawing", _draw),
+    "edit": ("editing", _edit),
     "text": ("text", _text),
 }
 """Source kind -> whose texts it uses (and what is hidden from them), and the segments it makes of them."""
@@ -61,10 +68,12 @@ KINDS: dict[str, tuple[Task, Callable[[Said, AbstractPicture], list[Segment]]]] 
 class WorldSource:
     """Samples of one kind about the pictures of one pool; `sample(cursor)` is a pure function.
 
-    `kind`: vqa (picture and questions given, answers learned), caption, draw (request given, picture learned) or text (no
-    picture). `num_pictures`: scenes in the pool, 0 = a fresh one every time. Sources with the same `pool` name and seed see
-    the same pictures (the smaller pool is a part of the larger), other names never share one. Raises: ConfigError for an
-    unknown kind or a negative pool.
+    `kind`: vqa (picture and questions given, answers learned), caption, draw (request given, picture learned), edit (picture
+    and instruction given, edited picture learned) or text (no picture). `num_pictures`: scenes in the pool, 0 = a fresh one
+    every time. Sources with the same `pool` name and seed see the same pictures (the smaller pool is a part of the larger),
+    other names never share one. In a finite pool a picture has one edit, whatever the epoch, so the pictures that come of
+    edits are as many and are encoded once, too; one that allows no edit within its split makes way for the next that does.
+    Raises: ConfigError for an unknown kind or a negative pool.
     """
 
     def __init__(
@@ -91,18 +100,46 @@ class WorldSource:
 
     def about(self, index: int, occasion: str = "") -> Sample:
         """A sample about picture `index` of the pool; the wording depends on `occasion`, the end of its id."""
-        sample_id = f"{self.source}/{self.split}/{self.pool}/{index}{occasion}"
+        sample_id = self._id(index, occasion)
+        return Sample(sample_id, tuple(self._segments_about(index, sample_id)), self.source)
+
+    def _segments_about(self, index: int, name: str) -> list[Segment]:
+        if self.kind == "edit":
+            return self._edit_of(index, name)
         picture = self.picture(index)
-        said = self.world.speaking_of(index).say(picture.scene, self._task, rng(self.seed, "wording", sample_id))
-        return Sample(sample_id, tuple(self._segments(said, picture)), self.source)
+        return self._segments(self._say(index, picture, name), picture)
+
+    def _edit_of(self, index: int, name: str) -> list[Segment]:
+        for at in range(index, index + _EDIT_TRIES):
+            at %= self.num_pictures or _POOL_ROOM
+            picture = self.picture(at)
+            # What an edit changes is drawn with its words, so both are named by the picture where they have to come again.
+            said = self._say(at, picture, self._id(at) if self.num_pictures else name)
+            if said.edits:
+                return self._segments(said, picture)
+        raise ConfigError(
+            f"None of {_EDIT_TRIES} scenes of {self.source} allows an edit within its split; hide less, or let the dial ask "
+            "for more attributes."
+        )
+
+    def _say(self, index: int, picture: ScenePicture, name: str) -> Said:
+        return self.world.speaking_of(index).say(picture.scene, self._task, rng(self.seed, "wording", name))
+
+    def _id(self, index: int, occasion: str = "") -> str:
+        return f"{self.source}/{self.split}/{self.pool}/{index}{occasion}"
 
     def picture(self, index: int) -> ScenePicture:
         """Picture `index` of the pool, from 0."""
         return self.world.picture(self.split, pool_start(self.pool, self.seed) + index)
 
     def pictures(self) -> Iterator[AbstractPicture]:
-        """Every picture of a finite pool; none of an endless one, and none where samples are text alone."""
-        return (self.picture(index) for index in range(0 if self.kind == "text" else self.num_pictures))
+        """Every picture of the samples of a finite pool; none of an endless one, and none where samples are text alone."""
+        for index in range(0 if self.kind == "text" else self.num_pictures):
+            if self.kind == "edit":
+                given, _, edited = self._edit_of(index, self._id(index))
+                yield from (given.content, edited.content)
+            else:
+                yield self.picture(index)
 
     def keep(self, fits: Callable[[Sample], object]) -> None:
         """A world's samples are all as good as the first: none is left out."""
@@ -130,12 +167,13 @@ def pool_start(pool: str, seed: int) -> int:
 class ExamItem:
     """One thing to be answered; the learned segment of `sample` holds the reference.
 
-    `picture` is the key of the scene's picture `truth`, `scene` its facts; `attribute` and `tier` belong to questions,
-    `requested` (attribute -> value that must be shown) to drawings; an open one leaves the rest to the model.
+    `picture` is the key of the scene's picture, `scene` its facts; `attribute` and `tier` belong to questions, `requested`
+    (attribute -> value that must be shown) to drawings; an open one leaves the rest to the model. Of an edit, `attribute` is
+    its kind and `requested` all facts of the edited scene. `truth`: a picture that shows what is right.
     """
 
     id: str
-    kind: Literal["question", "caption", "drawing", "open_drawing"]
+    kind: Literal["question", "caption", "drawing", "open_drawing", "edit"]
     picture: str
     sample: Sample
     scene: dict[str, Any]
@@ -150,10 +188,10 @@ def exam(
     split: Split = "test",
     num_pictures: int = 500,
     seed: int = 0,
-    kinds: Collection[str] = ("question", "caption", "drawing", "open_drawing"),
+    kinds: Collection[str] = ("question", "caption", "drawing", "open_drawing", "edit"),
 ) -> list[ExamItem]:
-    """For each of the split's first `num_pictures` scenes: every question alone, a caption, a request that names all, and,
-    of worlds that have them, one that leaves something open.
+    """For each of the split's first `num_pictures` scenes: every question alone, a caption, a request that names all, one that
+    leaves something open where the world has that, and an edit of each kind that the scene allows.
 
     Nothing is hidden from an exam, whatever the world hides in training. `seed` names the wordings.
     Raises: DataError when there is nothing to ask.
@@ -171,7 +209,7 @@ def _items(world: AbstractWorld, split: Split, index: int, seed: int) -> Iterato
 
     def item(kind: Any, what: str, source: str, *segments: Segment, **more: Any) -> ExamItem:
         sample = Sample(f"{name}/{what}", segments, f"{world.kind}/{source}")
-        return ExamItem(sample.id, kind, picture.key, sample, facts, truth=picture, **more)
+        return ExamItem(sample.id, kind, picture.key, sample, facts, **({"truth": picture} | more))
 
     for ask in said.questions:
         turns = (Text(ask.question), Text(ask.answer, learn=True))
@@ -180,6 +218,10 @@ def _items(world: AbstractWorld, split: Split, index: int, seed: int) -> Iterato
         yield item("caption", "caption", "caption", *_caption(Said(captions=(caption,)), picture))
     for kind, request in zip(("drawing", "open_drawing"), said.requests, strict=False):
         yield item(kind, kind, "draw", *_draw(Said(requests=(request,)), picture), requested=request.states)
+    for edit in said.edits:
+        segments = _edit(Said(edits=(edit,)), picture)
+        asked = {"attribute": edit.kind, "requested": world.facts(edit.scene), "truth": segments[-1].content}
+        yield item("edit", f"edit/{edit.kind}", "edit", *segments, **asked)
 
 
 def corpus(world: AbstractWorld, num: int, seed: int = 0) -> Iterator[str]:

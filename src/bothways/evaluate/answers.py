@@ -2,14 +2,16 @@
 
 answers.jsonl, one JSON object a line:
     id         names the item; equal in all arms that sat the same exam
-    kind       question | caption | drawing | open_drawing (a request that leaves something open) | reconstruction
+    kind       question | caption | drawing | open_drawing (a request that leaves something open) | edit | reconstruction (of
+               the picture that a drawing is to show) | edit_reconstruction (of the picture that an edit is to give)
     picture    key of the scene: items that share it are not independent
-    attribute, tier          of questions ("hour", "attribute"); null elsewhere
+    attribute, tier          of questions ("hour", "attribute"); of edits the kind of change ("weather", null); null elsewhere
     prompt, reference        what was asked, the canonical answer (text; null for pictures)
     answer     the text that came back; null when the exam took likelihoods only, and for pictures
-    scene      the facts of the scene
-    requested  attribute -> value that a drawing has to show; null elsewhere
+    scene      the facts of the scene; of an edit, of the one that is given
+    requested  attribute -> value that a drawing has to show; of an edit, all facts of the edited scene; null elsewhere
     image      path of the drawn or reconstructed picture, relative to the folder; null elsewhere
+    wanted     path of a picture of the edited scene; null elsewhere
     nll, num_tokens          nats and tokens of the reference, teacher-forced (drawings: the true picture's image tokens)
     error, blind_error       instead of nats, of drawings by a head that is no likelihood: mean error of the true picture's
                              tokens, and that of the best prediction that is the same for every picture of the exam
@@ -30,7 +32,7 @@ from bothways.core.disk import write_atomic, write_json, writing
 from bothways.core.errors import RunError
 from bothways.evaluate.metrics import Scale
 
-Kind = Literal["question", "caption", "drawing", "open_drawing", "reconstruction"]
+Kind = Literal["question", "caption", "drawing", "open_drawing", "edit", "reconstruction", "edit_reconstruction"]
 
 
 class Line(Config):
@@ -47,10 +49,16 @@ class Line(Config):
     scene: dict[str, Any] = Field({})
     requested: dict[str, Any] | None = None
     image: str | None = None
+    wanted: str | None = None
     nll: float | None = None
     num_tokens: int | None = None
     error: float | None = None
     blind_error: float | None = None
+
+
+def rebuilt_id(item_id: str) -> str:
+    """The id of the reconstruction that belongs to a drawing or an edit."""
+    return f"{item_id}/rebuilt"
 
 
 class Exam(Config):

@@ -6,6 +6,8 @@ next to nothing.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -28,17 +30,39 @@ SCALES: Mapping[str, Scale] = {
 
 
 def cut(
-    items: Iterable[ExamItem], num_pictures: int, num_drawings: int | None = None, num_open_drawings: int = 0
+    items: Iterable[ExamItem],
+    num_pictures: int,
+    num_drawings: int | None = None,
+    num_open_drawings: int = 0,
+    num_edits: int = 0,
 ) -> list[ExamItem]:
     """The items about the first `num_pictures` scenes, of the drawings only those of the first `num_drawings`, of those after
-    open requests only those of the first `num_open_drawings`.
+    open requests only those of the first `num_open_drawings`; `num_edits` edits, one a scene and as many of each kind, of the
+    first scenes that allow them.
 
     The exam of a checkpoint is a small cut of the last one, taken with `generate=False`.
     """
     items = list(items)
     order = {picture: number for number, picture in enumerate(dict.fromkeys(item.picture for item in items))}
-    most = {"drawing": num_pictures if num_drawings is None else num_drawings, "open_drawing": num_open_drawings}
-    return [item for item in items if order[item.picture] < most.get(item.kind, num_pictures)]
+    drawings = num_pictures if num_drawings is None else num_drawings
+    most = {"drawing": drawings, "open_drawing": num_open_drawings, "edit": 0}
+    edits = _balanced([item for item in items if item.kind == "edit" and order[item.picture] < num_pictures], num_edits)
+    return [item for item in items if item.id in edits or order[item.picture] < most.get(item.kind, num_pictures)]
+
+
+def _balanced(edits: list[ExamItem], num: int) -> set[str]:
+    """Ids of `num` edits (fewer where scenes run out): each scene gives one, of the rarest kind that is not full yet."""
+    by_picture: dict[str, list[ExamItem]] = {}
+    for edit in edits:
+        by_picture.setdefault(edit.picture, []).append(edit)
+    common, found = Counter(edit.attribute for edit in edits), Counter()
+    most, ids = math.ceil(num / max(1, len(common))), set()
+    for some in by_picture.values():
+        rarest = min((e for e in some if found[e.attribute] < most), key=lambda e: common[e.attribute], default=None)
+        if rarest is not None and len(ids) < num:
+            found[rarest.attribute] += 1
+            ids.add(rarest.id)
+    return ids
 
 
 def sheet(

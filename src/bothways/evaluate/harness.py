@@ -13,12 +13,13 @@ import numpy as np
 
 from bothways.core.sample import AbstractPicture, Image, Sample
 from bothways.data.worlds import ExamItem
-from bothways.evaluate.answers import Line, write_answers, write_png
+from bothways.evaluate.answers import Line, rebuilt_id, write_answers, write_png
 from bothways.evaluate.exam import sheet, text_of
 from bothways.worlds.world import AbstractWorld
 
 Fill = Callable[..., list[Sample]]  # (model, samples, how, batch_size=...) -> the samples, filled
-DRAWINGS = ("drawing", "open_drawing")
+DRAWINGS = ("drawing", "open_drawing", "edit")
+WITH_TRUTH = {"drawing": "reconstruction", "edit": "edit_reconstruction"}  # those with one right picture: kind of its line
 Rebuild = Callable[[list[AbstractPicture], int], np.ndarray]  # (pictures, size_px) -> uint8 (B, P, P, 3)
 
 
@@ -38,7 +39,7 @@ def answer(
 ) -> dict[str, float]:
     """Writes exam.json, answers.jsonl and images/ into `out_dir`; returns seconds by kind of work.
 
-    Beside every drawing the learned tokenizer rebuilds the true picture: what the reader gets from that is the ceiling.
+    Beside every drawing and edit the learned tokenizer rebuilds the true picture: what the reader gets from it is the ceiling.
     Seconds: `evaluate` (texts and likelihoods) and `draw` (pictures and reconstructions), as a study's ledger has them.
     `how` and `how_to_draw` are `How` for texts and pictures (default: greedy texts; pictures as `how`). `generate=False`
     takes likelihoods alone, for learning curves. `fill` and `rebuild` replace the engine and the model's own tokenizer.
@@ -50,7 +51,7 @@ def answer(
     images = _images(model, items, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock) if generate else {}
     losses = _losses(model, items, batch_size, clock)
     lines = [_line(item, texts, images, losses) for item in items]
-    lines += [_rebuilt_line(item, images[_rebuilt_id(item)]) for item in items if _rebuilt_id(item) in images]
+    lines += [_rebuilt_line(item, images[rebuilt_id(item.id)]) for item in items if rebuilt_id(item.id) in images]
     told = {"text": _plain(how), "image": _plain(how_to_draw or how)} if generate else {}
     size_px, unit = model.learned.spec.size_px, model.head.unit
     write_answers(out_dir, sheet(world, items, split=split, size_px=size_px, how=told, image_unit=unit), lines)
@@ -98,8 +99,10 @@ def _images(
             filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
             pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
     with clock("draw"):
-        full = [item for item in drawings if item.kind == "drawing"]
+        full = [item for item in drawings if item.kind in WITH_TRUTH]
         pictures |= _rebuilt(full, rebuild or rebuild_with(model.learned), size_px, batch_size)
+    edits = [item for item in drawings if item.kind == "edit" and item.truth is not None]
+    pictures |= {_wanted_id(item): item.truth.pixels(size_px) for item in edits}
     paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
     for name, pixels in pictures.items():
         write_png(out_dir / paths[name], pixels)
@@ -107,17 +110,17 @@ def _images(
 
 
 def _rebuilt(drawings: Sequence[ExamItem], rebuild: Rebuild, size_px: int, batch_size: int) -> dict[str, np.ndarray]:
-    """The tokenizer's reconstructions of the true pictures of what is drawn, by `_rebuilt_id`."""
+    """The tokenizer's reconstructions of the true pictures of what is drawn, by `rebuilt_id`."""
     found = {}
     for start in range(0, len(drawings), batch_size):
         some = drawings[start : start + batch_size]
         made = rebuild([item.truth for item in some if item.truth is not None], size_px)
-        found |= {_rebuilt_id(item): pixels for item, pixels in zip(some, made, strict=True)}
+        found |= {rebuilt_id(item.id): pixels for item, pixels in zip(some, made, strict=True)}
     return found
 
 
-def _rebuilt_id(item: ExamItem) -> str:
-    return f"{item.id}/rebuilt"
+def _wanted_id(item: ExamItem) -> str:
+    return f"{item.id}/wanted"
 
 
 def _losses(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock) -> dict[str, dict[str, Any]]:
@@ -131,11 +134,12 @@ def _losses(model: Any, items: Sequence[ExamItem], batch_size: int, clock: Clock
         for start in range(0, len(asked), 4 * batch_size):
             some = asked[start : start + 4 * batch_size]
             for item, loss in zip(some, model.held_out([item.sample for item in some]), strict=True):
-                tally = loss.image if item.kind == "drawing" else loss.text
+                tally = loss.image if item.kind in WITH_TRUTH else loss.text
                 found[item.id] = {"nll": float(tally.total), "num_tokens": tally.count}
-        if model.head.unit != "nats":
-            drawings = [item for item in asked if item.kind == "drawing"]
-            for item, blind in zip(drawings, model.blind([item.truth for item in drawings]), strict=True):
+        for kind in WITH_TRUTH if model.head.unit != "nats" else ():
+            drawings = [item for item in asked if item.kind == kind]
+            blinds = model.blind([item.truth for item in drawings]) if drawings else []
+            for item, blind in zip(drawings, blinds, strict=True):
                 loss = found[item.id]
                 error = loss["nll"] / loss["num_tokens"]
                 found[item.id] = {"error": error, "blind_error": blind, "num_tokens": loss["num_tokens"]}
@@ -155,12 +159,14 @@ def _line(item: ExamItem, texts: dict[str, str], images: dict[str, str], losses:
         scene=item.scene,
         requested=item.requested,
         image=images.get(item.id),
+        wanted=images.get(_wanted_id(item)),
         **losses.get(item.id, {}),
     )
 
 
 def _rebuilt_line(item: ExamItem, image: str) -> Line:
-    return Line(id=_rebuilt_id(item), kind="reconstruction", picture=item.picture, scene=item.scene, image=image)
+    kind = WITH_TRUTH[item.kind]
+    return Line(id=rebuilt_id(item.id), kind=kind, picture=item.picture, scene=item.scene, image=image)
 
 
 def _drawn(sample: Sample) -> AbstractPicture:

@@ -1,6 +1,7 @@
 """Held-out negative log-likelihoods in nats, teacher-forced: they move long before any accuracy does.
 
-Per picture: the answer to a question, a whole caption, and all image tokens of the true picture given its request.
+Per picture: the answer to a question, a whole caption, and all image tokens of the true picture given its request, or
+its instruction and the picture before.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from bothways.evaluate.paper import Paper
 from bothways.evaluate.scores import Measured
 
-NAMES = {"question": "answers", "caption": "captions", "drawing": "image_tokens"}
+NAMES = {"question": "answers", "caption": "captions", "drawing": "image_tokens", "edit": "edited_image_tokens"}
 
 
 def measure(paper: Paper) -> list[Measured]:
-    """`nll/{answers, captions, image_tokens}/{nats, nats_per_token}`; lower is better, and no chance is defined."""
+    """`nll/{answers, captions, image_tokens, edited_image_tokens}/{nats, nats_per_token}`; lower is better, and no chance is
+    defined."""
     found = []
     for kind, name in NAMES.items():
         lines = [line for line in paper.of_kind(kind) if line.nll is not None and line.num_tokens]

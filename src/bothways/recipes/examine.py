@@ -20,7 +20,7 @@ from bothways.core.rundir import RunDir
 from bothways.core.sample import Sample
 from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.exam import cut
-from bothways.evaluate.harness import DRAWINGS, answer
+from bothways.evaluate.harness import answer
 from bothways.evaluate.mark import mark
 from bothways.generate.engine import fill
 from bothways.heads.choose import OF_DRAWINGS, How
@@ -28,7 +28,7 @@ from bothways.model.checkpoint import name_of
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import ExamConfig, Recipe
-from bothways.recipes.sources import DRAWING, READING, trains
+from bothways.recipes.sources import DRAWING, EDITING, READING, trains
 from bothways.worlds.world import AbstractWorld, Split
 
 FINAL = "final"
@@ -53,9 +53,10 @@ def evaluate_run(
     recipe = recipe_of(run, changes)
     drawn_as = _drawn_as(changes or {})
     reads, draws = trains(recipe, READING) and not drawn_as, trains(recipe, DRAWING)
-    if not reads and not draws:
+    if not reads and not draws and not _edits(recipe):
         raise DataError(
-            f"The run {path} was not trained to draw{'' if drawn_as else ' nor to read'}, so there is nothing to examine."
+            f"The run {path} was not trained to draw{'' if drawn_as else ' nor to read'}, so there is nothing to examine"
+            + ("; give --num-edits to have it edit." if trains(recipe, EDITING) else ".")
         )
     model, _ = load(run, step)
     parts = ([] if step is None else [name_of(step)]) + ([] if split == "test" else [split]) + drawn_as
@@ -96,17 +97,19 @@ def examine(
 
     Returns seconds by kind of work: evaluate, draw (reconstructions too), read (drawings, by the world's reader).
     `generate=False`: the short exam of a checkpoint during training; it takes likelihoods alone and marks nothing.
-    `reads`, `draws`: whether questions and captions, and whether drawings, are asked for. The model is left in eval mode.
+    `reads`, `draws`: whether questions and captions, and whether drawings, are asked for; edits are, of a recipe that trains
+    them. The model is left in eval mode.
     Raises: DataError when there is nothing to ask, RunError when the disk refuses.
     """
     world = recipe.world.build()
+    asked = {"question": reads, "caption": reads, "drawing": draws, "open_drawing": draws, "edit": _edits(recipe)}
     items = exam_items(recipe.exam, world, whole=generate, split=split)
     model.eval()
     with _progress(console) as advance:
         seconds = answer(
             model,
             world,
-            [item for item in items if (draws if item.kind in DRAWINGS else reads)],
+            [item for item in items if asked[item.kind]],
             run.answers_dir(name),
             how=how_to_answer(recipe.exam),
             how_to_draw=how_to_draw(recipe.exam),
@@ -121,6 +124,10 @@ def examine(
         return _with_marking(seconds, run)
 
 
+def _edits(recipe: Recipe) -> bool:
+    return bool(trains(recipe, EDITING) and recipe.exam.num_edits)
+
+
 def _with_marking(seconds: dict[str, float], run: RunDir) -> dict[str, float]:
     began = time.perf_counter()
     read_s = mark(run.path).read_s
@@ -132,11 +139,11 @@ def exam_items(config: ExamConfig, world: AbstractWorld, *, whole: bool = True, 
     """What is asked: `whole` after training, else the short exam of a checkpoint, which is a part of the whole one."""
     if whole:
         items = exam(world, split, config.num_pictures, config.seed)
-        items = cut(items, config.num_pictures, config.num_drawings, config.num_open_drawings)
+        items = cut(items, config.num_pictures, config.num_drawings, config.num_open_drawings, config.num_edits)
     else:
         items = cut(exam(world, split, config.num_pictures_between, config.seed), config.num_pictures_between)
     # Captions are long and answers short: together, every batch would take as many steps as a caption.
-    return sorted(items, key=lambda item: ("question", "caption", "drawing", "open_drawing").index(item.kind))
+    return sorted(items, key=lambda item: ("question", "caption", "drawing", "open_drawing", "edit").index(item.kind))
 
 
 def how_to_answer(config: ExamConfig) -> How:

@@ -19,7 +19,7 @@ from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import evaluate_run, how_to_answer, how_to_draw, recipe_of
 from bothways.recipes.recipe import Recipe
-from bothways.recipes.sources import DRAWING, READING, own_of, trains
+from bothways.recipes.sources import DRAWING, EDITING, READING, own_of, trains
 from bothways.worlds.world import Split
 
 
@@ -40,7 +40,7 @@ def evaluate(
     recipe = recipe_of(run, changes)
     mine = {name: source for name, source in recipe.data.sources.items() if isinstance(source, ItemsConfig)}
     name = None
-    if trains(recipe, READING + DRAWING) or not mine:
+    if trains(recipe, READING + DRAWING + EDITING) or not mine:
         name = evaluate_run(path, step=step, split=split, changes=changes, console=console)
     sheets = examine_own(recipe, load(run, step)[0], run) if mine else {}
     if name is None and not sheets:

@@ -16,7 +16,8 @@ from bothways.data.source import Source
 from bothways.recipes.recipe import Recipe
 from bothways.worlds.world import AbstractWorld
 
-READING, DRAWING = ("vqa", "caption"), ("draw",)  # kinds of a world's sources whose skill an exam can ask for
+# Kinds of a world's sources whose skill an exam can ask for.
+READING, DRAWING, EDITING = ("vqa", "caption"), ("draw",), ("edit",)
 BAD_ITEMS = "bad_items.jsonl"  # in the run folder: a line an item that cannot be used, with its id and why
 _FILES = "data.json"  # in the run folder's parts: checksums of one's own data files
 
