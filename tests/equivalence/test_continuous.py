@@ -91,7 +91,7 @@ def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: H
         for count in range(SIDE * SIDE):
             so_far = replace(sample, segments=(*segments[:index], Image(Tokens(tokens), learn=True)))
             states = []
-            for drop in (frozenset(), frozenset({"text", "image"})):
+            for drop in (frozenset(), sample.guided_by):
                 sequence = of.lay_out(so_far, drop, seed=how.seed)
                 hidden = of.hidden(attached(of, collate([sequence], [so_far])))[0]
                 at = sequence.images[-1].start + count

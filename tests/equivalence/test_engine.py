@@ -20,7 +20,7 @@ from bothways.core.sample import ArrayPicture, Image, Sample, Segment, Text
 from bothways.generate.engine import Engine, fill
 from bothways.heads.choose import How, guided, pick
 from bothways.layout.batch import collate
-from bothways.layout.sequence import Duty, Sequence
+from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.model.unified import UnifiedModel
 from grey import CODES, SIDE, model, picture_of, tokens_of
 
@@ -56,7 +56,7 @@ def slow_image(of: UnifiedModel, begin: Sample, how: How) -> ArrayPicture:
     draws, tokens = rng(how.seed, "draw", begin.id, len(begin.segments)), np.zeros(SIDE * SIDE, dtype=np.int64)
     for count in range(SIDE * SIDE):
         scores = []
-        for drop in (frozenset(), frozenset({"text", "image"})):
+        for drop in (frozenset(), begin.guided_by):
             hidden, sequence = slow_hidden(of, begin, Image(picture_of(tokens), learn=True), how, drop)
             at = sequence.images[-1].start + count
             [predictor] = np.flatnonzero((sequence.predicts == at) & (sequence.duty == Duty.IMAGE))
@@ -89,6 +89,7 @@ PATTERNS: dict[str, tuple[Segment, ...]] = {
     "text, then drawing": (Text("tell and draw"), READ, DRAW),
     "editing": (GIVEN[0], Text("red"), DRAW, Text("and why"), READ, DRAW),
     "two drawings": (DRAW, DRAW),
+    "drawing after a picture": (GIVEN[1], DRAW),
     "nothing to fill": (GIVEN[1], Text("so"), Text("it is", learn=True)),
 }
 SAMPLES = [Sample(name, segments) for name, segments in PATTERNS.items()]
@@ -157,6 +158,24 @@ def test_drawing_goes_on_one_token_at_a_time_without_laying_anything_out(monkeyp
         while engine.active:
             engine.step()
     assert all(sample.segments[1].content is not None for sample in engine.results())
+
+
+@pytest.mark.parametrize(
+    ("given", "seen"),
+    [
+        ((GIVEN[0], Text("red")), {Content.CLEAN, Content.NOTHING_TEXT}),
+        ((GIVEN[0],), {Content.NOTHING_IMAGE}),
+        ((Text("red"),), {Content.NOTHING_TEXT}),
+    ],
+    ids=["edit", "picture alone", "request"],
+)
+def test_guidance_is_away_from_the_same_picture_without_its_instruction_or_from_nothing_at_all(given, seen):
+    engine = Engine(model(), HOWS["guided"])
+    with torch.inference_mode():
+        engine.add([Sample("guided", (*given, DRAW))])
+    (shadow,) = engine.shadows
+    contents = {Content(c) for piece in shadow.pieces[1:-1] for run in piece.body for c in run.content}
+    assert contents == seen
 
 
 def test_a_prompt_that_cannot_fit_is_refused_before_anything_runs():

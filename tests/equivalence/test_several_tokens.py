@@ -99,7 +99,7 @@ def slow_image(of: UnifiedModel, asked: Sample, done: list[Segment], how: How) -
         places = order[first : first + count]
         states = [
             slow_answers(of, columns_of(of, asked, [*done, DRAW], drop, how), tokens, order[:first], places)
-            for drop in (frozenset(), frozenset({"text", "image"}))
+            for drop in (frozenset(), asked.guided_by)
         ]
         own, unguided = map(of.head.logits, states)
         logits = guided(own, unguided, how.guidance) if how.guidance != 1 else own

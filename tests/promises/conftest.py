@@ -64,6 +64,17 @@ def in_random_order(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def editing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that edits besides, examined on it; tests must not write into it."""
+    out = tmp_path_factory.mktemp("runs") / "editing"
+    source = {"data.sources.watch/edit.samples_per_step": 2, "data.sources.watch/edit.num_pictures": 6}
+    exam = {"exam.num_edits": 3, "exam.num_pictures": 40, "exam.num_drawings": 1}
+    unread = {"data.sources.watch/vqa.samples_per_step": 0, "data.sources.watch/caption.samples_per_step": 0}
+    assert main(["train", "vq-vq", "--out", str(out), *changes(**source, **exam, **unread)]) == 0
+    return out
+
+
 @pytest.fixture
 def copied(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be harmed."""

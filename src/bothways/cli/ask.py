@@ -1,4 +1,4 @@
-"""`bothways answer`, `caption` and `draw`: a trained run put to use."""
+"""`bothways answer`, `caption`, `draw` and `edit`: a trained run put to use."""
 
 from __future__ import annotations
 
@@ -68,10 +68,7 @@ def draw(
     from bothways.core.region import region_of
     from bothways.data.pixels import open_picture
 
-    if out.suffix.lower() != ".png":
-        raise DataError(f"Found --out {out}; drawings are written as PNG, so give a name that ends in .png.")
-    if out.is_dir():
-        raise DataError(f"{out} is a folder; give the name of a PNG file.")
+    _check_png(out)
     if (keep is None) != (image is None):
         missing, there = ("--image", "--keep") if image is None else ("--keep", "--image")
         raise DataError(f"Found {there} without {missing}; give both to keep a part of a picture, or neither.")
@@ -93,6 +90,58 @@ def draw(
         keep=keep,
         image=image,
     )
+    _tell(drawn, out, model, seed, order, temperature)
+
+
+def edit(
+    run: RunArgument,
+    instruction: Annotated[str, typer.Option(help="What to change.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    image: Annotated[Path | None, typer.Option(help="The picture to be edited; it is scaled to the model's square.")] = None,
+    seed: Annotated[int, typer.Option(help="Names the draws.")] = 0,
+    guidance: GuidanceOption = None,
+    temperature: TemperatureOption = None,
+    top_k: Annotated[int, typer.Option(min=0, help="From the k likeliest; 0 = all.")] = 0,
+    draw_steps: DrawStepsOption = None,
+    order: OrderOption = None,
+    dtype: DtypeOption = None,
+    step: StepOption = None,
+) -> None:
+    """Draw a picture anew, with a change that an instruction asks for.
+
+    The whole picture is drawn: what should stay is what the model keeps of it.
+    """
+    from bothways.core.errors import DataError
+
+    _check_png(out)
+    if image is None:
+        raise DataError("An edit needs the picture that is to be edited; give it as --image FILE.")
+    model = _load(run, step, image)
+    drawn = model.edit(
+        image,
+        instruction,
+        seed=seed,
+        guidance=guidance,
+        temperature=temperature,
+        top_k=top_k,
+        draw_steps=draw_steps,
+        order=None if order is None else order.value,
+        dtype=None if dtype is None else dtype.value,
+    )
+    _tell(drawn, out, model, seed, order, temperature)
+
+
+def _check_png(out: Path) -> None:
+    from bothways.core.errors import DataError
+
+    if out.suffix.lower() != ".png":
+        raise DataError(f"Found --out {out}; drawings are written as PNG, so give a name that ends in .png.")
+    if out.is_dir():
+        raise DataError(f"{out} is a folder; give the name of a PNG file.")
+
+
+def _tell(drawn, out: Path, model, seed: int, order: str | None, temperature: float | None) -> None:
+    """Saves what was drawn and says where."""
     _save(drawn, out)
     in_raster = model.unified.config.drawn_in(order or model.how_to_draw.order).order == "raster"
     if seed and in_raster and not (model.how_to_draw.temperature if temperature is None else temperature):

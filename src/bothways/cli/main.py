@@ -29,7 +29,7 @@ _PANELS = {
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
     "Study": {"studies": studies.studies, "study": studies.study, "grid": studies.grid, "swap": swap.swap},
-    "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw},
+    "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw, "edit": ask.edit},
     "Data": {"make-data": data.make_data, "read": data.read},
 }
 for _panel, _commands in _PANELS.items():

@@ -76,8 +76,8 @@ class Slots:
 
 
 class Engine:
-    """Fills samples. With guidance, every sample has a second row whose given segments are replaced by `nothing`; it reads
-    the same produced tokens."""
+    """Fills samples. With guidance, every sample has a second row where what it is guided by (its given texts, else its given
+    pictures) is replaced by `nothing`; it reads the same produced tokens."""
 
     def __init__(self, model: UnifiedModel, how: How):
         self.model, self.how = model.eval() if model.training else model, how
@@ -96,7 +96,7 @@ class Engine:
         for sample in samples:
             self.rows.append(self._row(sample, frozenset()))
         self.guided = self.how.guidance != 1.0 and wants_image
-        self.shadows = [self._row(sample, frozenset({"text", "image"})) for sample in samples] if self.guided else []
+        self.shadows = [self._row(sample, sample.guided_by) for sample in samples] if self.guided else []
         empty = torch.zeros((len(self.rows) + len(self.shadows), 0), dtype=torch.long, device=self.device)
         self._slots = Slots(empty, empty, empty.bool())
         longest = max(map(self._length, [*self.rows, *self.shadows]))

@@ -1,4 +1,4 @@
-"""`Model`: a trained run to ask, to have a picture described, and to have one drawn. What `bothways.load` returns.
+"""`Model`: a trained run to ask, to have a picture described, drawn, or edited. What `bothways.load` returns.
 
 Every method is a prompt: a `Sample` whose learned segments are empty, handed to the engine, which returns it filled. So
 equal inputs give equal outputs, byte for byte, on one machine and thread count.
@@ -15,6 +15,7 @@ from bothways.core.errors import DataError
 from bothways.core.region import AnyRegion, region_of
 from bothways.core.rundir import RunDir
 from bothways.core.sample import Image, Sample, Text
+from bothways.data.llava import IMAGE_MARK
 from bothways.data.pixels import picture_from
 from bothways.generate.engine import fill
 from bothways.heads.choose import OF_DRAWINGS, How
@@ -44,7 +45,7 @@ class Model:
     square that the model reads."""
 
     def __init__(self, unified: UnifiedModel, path: Path, step: int, how_to_draw: How = How()):
-        """`how_to_draw`: settings of drawings where `draw` gets none."""
+        """`how_to_draw`: settings of drawings where `draw` or `edit` gets none."""
         self.unified, self.path, self.step, self.how_to_draw = unified, path, step, how_to_draw
 
     def __repr__(self) -> str:
@@ -91,21 +92,40 @@ class Model:
         Raises: DataError for a prompt that is empty or too long or a region that holds no token, ConfigError for values out of
         range.
         """
+        how = self._how(
+            seed,
+            guidance=guidance,
+            temperature=temperature,
+            top_k=top_k,
+            sampler=sampler,
+            sampling_steps=sampling_steps,
+            draw_steps=draw_steps,
+            order=order,
+            dtype=dtype,
+        )
+        return self._drawn(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how)
+
+    def edit(self, image: Any, instruction: str, seed: int = 0, **settings: Any) -> PilImage:
+        """The image with the change that the instruction asks for, drawn anew as an RGB Pillow image of `size_px`.
+
+        `settings`: those of `draw`, guidance, temperature, top_k, sampler, sampling_steps, draw_steps, order and dtype; None: as
+        in the run's own exam. `guidance` above 1 pulls towards the instruction, away from what would become of this image
+        without one. Raises: DataError for an unusable image, an instruction that is empty, too long or names another image
+        (`<image>`); ConfigError for values out of range.
+        """
+        if image is None:
+            raise DataError("An edit needs the image that is to be edited; give it as `image`.")
+        given = Image(picture_from(image)), Text(_instruction(instruction))
+        return self._drawn(Sample("edit", (*given, Image(None, learn=True))), self._how(seed, **settings))
+
+    def _how(self, seed: int, **settings: Any) -> How:
+        """As set, and where that is None as in the run's own exam."""
+        return replace(self.how_to_draw, seed=seed, **{name: value for name, value in settings.items() if value is not None})
+
+    def _drawn(self, sample: Sample, how: How) -> PilImage:
         from PIL import Image as Pil
 
-        asked = {
-            "guidance": guidance,
-            "temperature": temperature,
-            "sampler": sampler,
-            "sampling_steps": sampling_steps,
-            "draw_steps": draw_steps,
-            "order": order,
-            "dtype": dtype,
-        }
-        chosen = {name: value for name, value in asked.items() if value is not None}
-        how = replace(self.how_to_draw, seed=seed, top_k=top_k, **chosen)
-        sample = self.generate(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how)
-        return Pil.fromarray(sample.segments[-1].content.pixels(self.size_px))
+        return Pil.fromarray(self.generate(sample, how).segments[-1].content.pixels(self.size_px))
 
     @overload
     def generate(self, samples: Sample, how: How = ..., batch_size: int = ...) -> Sample: ...
@@ -126,6 +146,16 @@ class Model:
 def _said(text: str, what: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise DataError(f"The {what} is empty; say in words what you want.")
+    return text
+
+
+def _instruction(text: str) -> str:
+    text = _said(text, "instruction")
+    if IMAGE_MARK in text:
+        raise DataError(
+            f"Found {IMAGE_MARK} in the instruction, which would name a second picture, and one is given, the one to be "
+            "edited; say in words what to change."
+        )
     return text
 
 
