@@ -98,12 +98,19 @@ def small_study(**more) -> Study:
 
 
 def fake_run(
-    folder: Path, right: Mapping[str, float], arm: str = "unified", seed: int = 0, steps: tuple[int, ...] = (), num: int = 60
+    folder: Path,
+    right: Mapping[str, float],
+    arm: str = "unified",
+    seed: int = 0,
+    steps: tuple[int, ...] = (),
+    num: int = 60,
+    num_edits: int = 0,
 ) -> Path:
     """A marked run folder: final exam, checkpoint exams at `steps`, config.yaml, provenance.json and log.jsonl."""
     world = PaperWorld()
-    kinds = {"understanding": ("question", "caption"), "drawing": ("drawing",)}.get(arm, ("question", "caption", "drawing"))
-    items = exam(world, num_pictures=num, kinds=kinds)
+    reading, drawing = ("question", "caption"), ("drawing", "edit")
+    kinds = {"understanding": reading, "drawing": drawing}.get(arm, reading + drawing)
+    items = cut(exam(world, num_pictures=num, kinds=kinds), num, num_edits=num_edits)
     for step in (*steps, None):
         share = 1.0 if step is None else step / (max(steps) * 1.2)
         student = Student(world, items, {name: right.get(name, 0.5) * share for name in EVERY_VALUE}, EVERY_VALUE, seed)

@@ -118,6 +118,25 @@ def test_gates_are_told_to_be_no_evidence_and_the_primary_level_comes_first(page
     assert text.index("Primary level") < text.index("Gates: shown, never evidence")
 
 
+def test_edits_stand_in_a_table_of_their_own_and_as_pictures_before_wanted_and_drawn(page, tmp_path):
+    assert "<h2>Editing</h2>" not in page[0], "nobody was asked to edit"
+    path = write_report(small_study(), runs_of(tmp_path, num=8, num_edits=6), tmp_path, ledger())
+    text = path.read_text()
+    scores = json.loads((tmp_path / "report.json").read_text())["scores"]["unified"]
+    section = text[text.index("<h2>Editing</h2>") : text.index("<h2>Captions")]
+    for told in ("all edits: done, all else kept", "all edits: battery kept", "weather: done, all else kept"):
+        assert told in section
+    assert f"{scores['editing/all/accuracy']['value']:.3f}" in section
+    assert section.count("<q>make it ") == section.count("<q>set the battery to ") == 1, "one of each kind"
+    # Before and wanted, then what two arms drew.
+    assert section.count("<img") == 2 * 4 and section.count('alt="before"') == section.count('alt="wanted"') == 2
+    assert "all 3 right" in section or "of 3 right" in section
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.faults == [] and parser.open == []
+    assert "the scene that the request tells" in text
+
+
 def test_enough_seeds_decide_and_the_interval_is_over_seeds(tmp_path):
     study = small_study(seeds=tuple(range(5)))
     path = write_report(study, runs_of(tmp_path, seeds=tuple(range(5)), num=30), tmp_path, ledger())

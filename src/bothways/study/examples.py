@@ -1,7 +1,7 @@
-"""Pictures in the report: requests with real, rebuilt and drawn images, and questions answered right and wrong.
+"""Pictures in the report: requests with real, rebuilt and drawn images, edits, and questions answered right and wrong.
 
-Nothing is picked by hand: requests are the first of the exam; questions the first that were answered right, and the first
-answered wrong, of each attribute.
+Nothing is picked by hand: requests are the first of the exam, edits the first of each kind; questions the first that were
+answered right, and the first answered wrong, of each attribute.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from bothways.worlds.world import AbstractWorld
 
 @dataclass(frozen=True)
 class Drawn:
-    """One picture of a request. `told`: (attribute, value read or "unreadable", right, wrong or unreadable)."""
+    """One picture of a request or an edit. `told`: (attribute, value read or "unreadable", right, wrong or unreadable)."""
 
     title: str
     colour: str
@@ -67,6 +68,31 @@ def requests(found: Gathered, colours: dict[str, str], num: int = 8) -> list[Req
             pictures += [_drawn(found, arm, same, line, arm, colours[arm], world)] if same else []
         told.append(Request(line.prompt or "", tuple(pictures)))
     return told
+
+
+def edits(found: Gathered, colours: dict[str, str]) -> list[Request]:
+    """The first edit of each kind: the picture given, the one wanted, and what each drawing arm (its first run) made of it."""
+    held = {arm: {line.id: line for line in _first_run(found, arm) if line.kind == "edit"} for arm in found.drawing_arms()}
+    held = {arm: lines for arm, lines in held.items() if any(line.image for line in lines.values())}
+    if not held:
+        return []
+    first = next(iter(held))
+    world, size_px, folder = world_of(found.exams[first]), found.exams[first].size_px, _answers_of(found, first)
+    told = []
+    for line in _one_of_each(held[first].values()).values():
+        pictures = [Drawn("before", "", _png(picture_of(world, line.picture).pixels(size_px)), ())]
+        pictures += [Drawn("wanted", "", _file(folder / line.wanted), ())] if line.wanted else []
+        same = [(arm, lines[line.id]) for arm, lines in held.items() if line.id in lines]
+        pictures += [_edited(found, arm, one, colours[arm], world) for arm, one in same if one.image]
+        told.append(Request(line.prompt or "", tuple(pictures)))
+    return told
+
+
+def _edited(found: Gathered, arm: str, line: Line, colour: str, world: AbstractWorld) -> Drawn:
+    folder = _answers_of(found, arm)
+    marks = world.edit_marks(line.scene, line.requested or {}, readings_of(folder, [line], world)[line.id])
+    told = tuple((mark.replace("_", " "), "no", "right" if score else "wrong") for mark, score in marks.items())
+    return Drawn(arm, colour, _file(folder / (line.image or "")), told)
 
 
 def answers(found: Gathered, colours: dict[str, str], right: bool, num: int = 8) -> list[Answered]:
@@ -117,7 +143,7 @@ def _is_right(world: AbstractWorld, exam: Any, line: Line) -> bool:
 
 
 def _drawn(found: Gathered, arm: str, line: Line, request: Line, title: str, colour: str, world: AbstractWorld) -> Drawn:
-    folder, exam = found.runs[arm][0] / "answers/final", found.exams[arm]
+    folder, exam = _answers_of(found, arm), found.exams[arm]
     read = readings_of(folder, [line], world)[line.id]
     told = []
     for attribute, wanted in (request.requested or {}).items():
@@ -132,7 +158,11 @@ def _drawn(found: Gathered, arm: str, line: Line, request: Line, title: str, col
 
 
 def _first_run(found: Gathered, arm: str) -> Sequence[Line]:
-    return read_answers(found.runs[arm][0] / "answers/final")[1]
+    return read_answers(_answers_of(found, arm))[1]
+
+
+def _answers_of(found: Gathered, arm: str) -> Path:
+    return found.runs[arm][0] / "answers/final"
 
 
 def _png(pixels: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from bothways.core.config import digest_of, read_yaml
 from bothways.core.disk import read_json, write_atomic, write_json
-from bothways.study.examples import answers, requests
+from bothways.study.examples import answers, edits, requests
 from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
@@ -16,7 +16,7 @@ from bothways.study.page import page
 from bothways.study.plan import Plan
 from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
-from bothways.study.tables import everything, ledger_rows, others, score_groups
+from bothways.study.tables import editing, everything, ledger_rows, others, score_groups
 
 
 def write_report(
@@ -64,6 +64,8 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "drawing_arms": drawing,
         "drawing_pictures": _num_pictures(found, drawing, "drawing/"),
         "open_pictures": _num_pictures(found, drawing, "open_drawing/"),
+        "editing": editing(found),
+        "edits": edits(found, colours),
         "plots": curve_plots(found, colours),
         "requests": requests(found, colours),
         "right": answers(found, colours, right=True),

@@ -156,6 +156,19 @@ def others(found: Gathered) -> list[Everything]:
     return [_full_row(found, name, words) for name, words in told.items() if name in measured]
 
 
+def editing(found: Gathered) -> list[Everything]:
+    """The editing score, its two halves and what is reported beside it; then the score of each kind of edit."""
+    names = dict.fromkeys(name for cells in found.cells.values() for name in cells if name.startswith("editing/"))
+    shown = [name for name in names if name.startswith("editing/all/") or name.endswith("/accuracy")]
+    return [_full_row(found, name, _edit_label(name)) for name in shown]
+
+
+def _edit_label(name: str) -> str:
+    _, kind, what = name.split("/")
+    told = {"accuracy": "done, all else kept", "asked": "done as asked", "kept": "all else kept"}
+    return f"{'all edits' if kind == 'all' else kind.replace('_', ' ')}: {told.get(what, what.replace('_', ' '))}"
+
+
 def _full_row(found: Gathered, name: str, words: str) -> Everything:
     cells = [found.cells[arm].get(name) for arm in found.runs]
     score = next(cell for cell in cells if cell is not None).score
