@@ -38,6 +38,8 @@ PROMISED = {
         "--num-edits",
         "--guidance",
         "--temperature",
+        "--sampler",
+        "--sampling-steps",
         "--draw-steps",
         "--order",
         "--dtype",
@@ -52,6 +54,8 @@ PROMISED = {
         "--guidance",
         "--temperature",
         "--top-k",
+        "--sampler",
+        "--sampling-steps",
         "--draw-steps",
         "--order",
         "--keep",
@@ -67,6 +71,8 @@ PROMISED = {
         "--guidance",
         "--temperature",
         "--top-k",
+        "--sampler",
+        "--sampling-steps",
         "--draw-steps",
         "--order",
         "--step",
@@ -203,7 +209,7 @@ def test_make_data_writes_pictures_that_read_understands(tmp_path: Path, told) -
     code, lines, _ = told("read", *(out / scene["image"] for scene in scenes))
     assert code == 0
     for line, scene in zip(map(json.loads, lines.splitlines()), scenes, strict=True):
-        assert list(line) == list(scene)
+        assert list(line) == [*scene, "rgb"]  # the disc's colour as it is, besides its name
         assert line["weather"] == scene["weather"] and line["image"].endswith(scene["image"])
 
 

@@ -62,7 +62,7 @@ def draw(
     """Draw a picture of what a prompt says, or the rest of a picture.
 
     --keep keeps the tokens that lie wholly inside the region, not its pixels, and the rest is drawn to fit; a model trained in
-    raster order can only go on from the top.
+    raster order can only go on from the top. Settings that are not given are those of the run's own exam.
     """
     from bothways.core.errors import DataError
     from bothways.core.region import region_of
@@ -102,6 +102,8 @@ def edit(
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     top_k: Annotated[int, typer.Option(min=0, help="From the k likeliest; 0 = all.")] = 0,
+    sampler: SamplerOption = None,
+    sampling_steps: SamplingStepsOption = None,
     draw_steps: DrawStepsOption = None,
     order: OrderOption = None,
     dtype: DtypeOption = None,
@@ -109,7 +111,8 @@ def edit(
 ) -> None:
     """Draw a picture anew, with a change that an instruction asks for.
 
-    The whole picture is drawn: what should stay is what the model keeps of it.
+    The whole picture is drawn: what should stay is what the model keeps of it. Settings that are not given are those of the
+    run's own exam.
     """
     from bothways.core.errors import DataError
 
@@ -124,6 +127,8 @@ def edit(
         guidance=guidance,
         temperature=temperature,
         top_k=top_k,
+        sampler=sampler,
+        sampling_steps=sampling_steps,
         draw_steps=draw_steps,
         order=None if order is None else order.value,
         dtype=None if dtype is None else dtype.value,

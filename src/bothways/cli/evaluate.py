@@ -34,10 +34,12 @@ class Split(StrEnum):
 def evaluate(
     run: RunArgument,
     step: StepOption = None,
-    split: Annotated[Split, typer.Option(help="Scenes asked about; composition: pairs held out of training.")] = Split.test,
-    num_pictures: Annotated[int | None, typer.Option(min=1, help="Number of scenes.", show_default="the recipe's")] = None,
-    num_drawings: Annotated[int | None, typer.Option(min=0, help="Number of drawings.", show_default="the recipe's")] = None,
-    num_edits: Annotated[int | None, typer.Option(min=0, help="Number of edits.", show_default="the recipe's")] = None,
+    split: Annotated[Split, typer.Option(help="Scenes; composition: pairs held out of training.")] = Split.test,
+    num_pictures: Annotated[int | None, typer.Option(min=1, metavar="N", help="Number of scenes.", show_default=False)] = None,
+    num_drawings: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Number of drawings.", show_default=False)
+    ] = None,
+    num_edits: Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of edits.", show_default=False)] = None,
     guidance: GuidanceOption = None,
     temperature: TemperatureOption = None,
     draw_steps: DrawStepsOption = None,
@@ -48,8 +50,8 @@ def evaluate(
 ) -> None:
     """Measure both skills of a run on held-out scenes, against chance and ceiling.
 
-    With --draw-steps, --order or --dtype drawings and edits alone are measured, under a name of their own: a curve is one
-    command a point.
+    With --draw-steps, --order or --dtype only what is drawn is measured, under a name of its own: a curve is a command a point.
+    Settings that are not given are those of the run's recipe.
     """
     from bothways.cli.own_scores import show_held_out
     from bothways.core.rundir import RunDir

@@ -32,28 +32,30 @@ SetOption = Annotated[
     list[str],
     typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, e.g. train.steps=100; may be repeated."),
 ]
-StepOption = Annotated[int | None, typer.Option(min=0, help="Step of the checkpoint.", show_default="the newest")]
+StepOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Step of the checkpoint.", show_default="the newest")]
+# Settings of drawings: what is not given is as in the run's own exam, which every command that has them says once.
 GuidanceOption = Annotated[
-    float | None, typer.Option(min=0, help="Of drawings; above 1 pulls to the prompt.", show_default="the run's exam's")
+    float | None, typer.Option(min=0, metavar="NUMBER", help="Above 1 pulls to what was asked.", show_default=False)
 ]
 TemperatureOption = Annotated[
-    float | None, typer.Option(min=0, help="Of drawings; 0 takes the likeliest.", show_default="the run's exam's")
+    float | None, typer.Option(min=0, metavar="NUMBER", help="0 takes the likeliest.", show_default=False)
 ]
 DrawStepsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Several tokens a step; not after raster training.", show_default="the run's exam's"),
+    typer.Option(min=1, metavar="N", help="Several tokens a step; not after raster training.", show_default=False),
 ]
 OrderOption = Annotated[
-    Order | None, typer.Option(help="Of a picture's tokens.", show_default="the run's exam's, else as trained")
+    Order | None, typer.Option(metavar="ORDER", help="Of a picture's tokens: raster or random.", show_default=False)
 ]
 DtypeOption = Annotated[
-    Dtype | None, typer.Option(help="Of a drawing's products; bfloat16 is faster.", show_default="the run's exam's")
+    Dtype | None, typer.Option(metavar="DTYPE", help="float32, or bfloat16, which is faster.", show_default=False)
 ]
 SamplerOption = Annotated[
-    str | None, typer.Option(help="Of heads that draw in steps: ddim, dpmpp_2m, heun, ...", show_default="the run's exam's")
+    str | None,
+    typer.Option(metavar="NAME", help="Of heads that draw in steps: ddim, heun, ...", show_default=False),
 ]
 SamplingStepsOption = Annotated[
-    int | None, typer.Option(min=1, help="Steps of the sampler for each token.", show_default="the run's exam's")
+    int | None, typer.Option(min=1, metavar="N", help="Steps of the sampler for each token.", show_default=False)
 ]
 
 

@@ -108,8 +108,8 @@ class Model:
     def edit(self, image: Any, instruction: str, seed: int = 0, **settings: Any) -> PilImage:
         """The image with the change that the instruction asks for, drawn anew as an RGB Pillow image of `size_px`.
 
-        `settings`: those of `draw`, guidance, temperature, top_k, sampler, sampling_steps, draw_steps, order and dtype; None: as
-        in the run's own exam. `guidance` above 1 pulls towards the instruction, away from what would become of this image
+        `settings`: those of `draw`, guidance, temperature, top_k, sampler, sampling_steps, draw_steps, order and dtype; None:
+        as in the run's own exam. `guidance` above 1 pulls towards the instruction, away from what would become of this image
         without one. Raises: DataError for an unusable image, an instruction that is empty, too long or names another image
         (`<image>`); ConfigError for values out of range.
         """
