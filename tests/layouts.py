@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import strategies as st
 
-from bothways.core.sample import ArrayPicture, Image, Sample, Text
+from bothways.core.sample import AS_BOTH, ArrayPicture, Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
 from bothways.layout.order import Drawing, Masking
 from bothways.layout.wording import NO_IDS, Frame, Wording
@@ -53,8 +53,11 @@ DRAWINGS = {
     "masked with marks": Drawing(masked=Masking(), learn_marks=True),
 }
 
+VIEWS = (("given",), ("learned",), AS_BOTH)
 segments = st.one_of(
-    st.builds(Text, st.text("abc", max_size=4), st.booleans()), st.builds(Image, st.just(PICTURE), st.booleans())
+    st.builds(Text, st.text("abc", max_size=4), st.booleans()),
+    st.builds(Image, st.just(PICTURE), st.just(True)),
+    st.builds(Image, st.just(PICTURE), views=st.sampled_from(VIEWS)),
 )
 samples = st.builds(
     Sample, st.text("xyz", min_size=1, max_size=3), st.lists(segments, max_size=6).map(tuple), st.sampled_from("uv")
@@ -63,6 +66,7 @@ options = st.fixed_dictionaries(
     {
         "drawing": st.sampled_from(list(DRAWINGS.values())),
         "causal_given": st.booleans(),
+        "same_tokens": st.booleans(),
         "drop": st.sets(st.sampled_from(["text", "image"])).map(frozenset),
         "step": st.integers(0, 3),
     }

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
+import tiny
 from bothways.backbones.lean import LeanCache
 from bothways.core.errors import DataError
 from bothways.core.randomness import rng
-from bothways.core.sample import ArrayPicture, Image, Sample, Segment, Text
+from bothways.core.sample import AS_BOTH, ArrayPicture, Image, Sample, Segment, Text
 from bothways.generate.engine import Engine, fill
 from bothways.heads.choose import How, guided, pick
 from bothways.layout.batch import collate
@@ -158,6 +159,31 @@ def test_drawing_goes_on_one_token_at_a_time_without_laying_anything_out(monkeyp
         while engine.active:
             engine.step()
     assert all(sample.segments[1].content is not None for sample in engine.results())
+
+
+@pytest.mark.parametrize("order", ["raster", "random"])
+def test_a_picture_that_enters_as_both_is_read_in_drawing_as_in_training(order):
+    of = tiny.backbone_model("llama", "auto", loudness=6.0, order=order, **tiny.READS_PATCHES)
+    given = Image(tiny.picture(0), views=AS_BOTH)
+    drawn = {}
+    for views in (AS_BOTH, ("given",), ("learned",)):
+        prompt = Sample("edit", (replace(given, views=views), Text("red"), DRAW))
+        engine = Engine(of, How())
+        with torch.inference_mode():
+            engine.add([prompt])
+            while engine.active:
+                engine.step()
+            # Every token is the likeliest where all of the picture is laid out as in training.
+            drawn[views] = engine.rows[0].drawn[2]
+            so_far = replace(prompt, segments=(*prompt.segments[:2], Image(tiny.picture(1), learn=True)))
+            sequence = of.lay_out(so_far, seed=0)
+            batch = of.attach(collate([sequence], [so_far]))
+            batch.learned_tokens[-1] = torch.from_numpy(drawn[views])
+            predictors = np.flatnonzero(sequence.duty == Duty.IMAGE)
+            scores = of.head.logits(of.hidden(batch)[0, predictors])
+        assert scores.argmax(-1).tolist() == drawn[views][sequence.place[sequence.predicts[predictors]]].tolist()
+        assert len(sequence.images) == len(views) + 1
+    assert len({tuple(tokens) for tokens in drawn.values()}) == 3, "each view is minded"
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from bothways.layout.rule import reads
 from bothways.layout.sequence import Content, Sequence
 from bothways.model.unified import UnifiedModel
 from bothways.worlds import WORLDS
+from layouts import VIEWS
 
 MAX_CHARACTERS = 12  # of a text: every token of a sample is changed once
 LAYOUTS = {
@@ -119,8 +120,9 @@ def samples_of(draw: st.DrawFn, world: str) -> Sample:
     """Up to five segments of any kinds in any order, each given or learned, with at least one to be learned."""
     texts, pictures = said(world)
     text = st.builds(Text, st.sampled_from(texts), st.booleans())
-    picture = st.builds(lambda found, learn: Image(found.content, learn), st.sampled_from(pictures), st.booleans())
-    segments = draw(st.lists(st.one_of(text, picture), min_size=1, max_size=4))
+    learned = st.builds(lambda found: Image(found.content, learn=True), st.sampled_from(pictures))
+    given = st.builds(lambda found, views: Image(found.content, views=views), st.sampled_from(pictures), st.sampled_from(VIEWS))
+    segments = draw(st.lists(st.one_of(text, learned, given), min_size=1, max_size=4))
     segments.insert(draw(st.integers(0, len(segments))), Image(draw(st.sampled_from(pictures)).content, learn=True))
     return Sample(draw(st.text("xyz", min_size=1, max_size=3)), tuple(segments), world)
 
@@ -157,11 +159,12 @@ def test_an_edit_reads_the_picture_and_the_instruction_and_no_token_that_it_must
     sequence, holds, moved = influence(model, sample, frozenset(drop))
     predictors = np.flatnonzero(sequence.predicts >= 0)
     assert len(predictors) >= len(sequence.images[-1].places)
-    (given,) = [span for span in sequence.images if span.segment == 0] or [None]
+    views = [span for span in sequence.images if span.segment == 0]
+    assert len(views) == (0 if "image" in drop else 1 if model.config.same_tokens else 2)
     for q in predictors:
         assert not moved[q, sequence.predicts[predictors[predictors >= q]]].any()
-        if given:  # the whole picture before is there for every token of the one after
-            assert moved[q, given.start : given.start + given.num_tokens].all()
+        for span in views:  # the whole picture before is there for every token of the one after
+            assert moved[q, span.start : span.start + span.num_tokens].all()
         assert drop or (sequence.ids[holds[holds < q]] >= 0).sum() >= MAX_CHARACTERS // 2
 
 

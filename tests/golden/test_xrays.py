@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bothways.core.region import REGIONS
-from bothways.core.sample import Image, Sample, Text
+from bothways.core.sample import AS_BOTH, Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
 from bothways.generate.trace import at_step, begun
 from bothways.layout import bpe
@@ -40,6 +40,7 @@ SMALL = {
     "edit_noised": (EDIT, {"drawing": Drawing(noised=True)}),
     "edit_causal_given": (EDIT, {"causal_given": True}),
     "edit_learned_marks": (EDIT, {"drawing": Drawing(learn_marks=True)}),
+    "edit_as_both": ((Image(PICTURE, views=AS_BOTH), *EDIT[1:]), {}),
     "edit_without_text": (EDIT, {"drop": frozenset({"text"})}),
     "edit_without_image": (EDIT, {"drop": frozenset({"image"})}),
     "edit_unconditional": (EDIT, {"drop": BOTH}),

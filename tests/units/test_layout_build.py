@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import Image, Sample, Text
+from bothways.core.sample import AS_BOTH, Image, Sample, Text
 from bothways.layout.build import build, pieces
 from bothways.layout.order import Drawing, Masking
 from bothways.layout.rule import reads
@@ -29,7 +29,7 @@ def learned_units(sequence, sample, drop=frozenset()) -> list[tuple[str, int]]:
     """Every position that holds something to be learned, found from the content alone."""
     units = []
     for span in sequence.images:
-        if span.learn and not span.copy:
+        if sample.segments[span.segment].learn and not span.copy:
             for at in range(span.start, span.start + span.num_tokens):
                 in_place = sequence.private[at]
                 if not in_place or sequence.content[at] != Content.CLEAN:
@@ -186,6 +186,29 @@ def test_learned_segments_are_never_dropped():
 
 def test_a_given_image_can_open_a_block_at_every_token():
     assert len(set(built(Image(PICTURE)).block)) == 4 and len(set(built(Image(PICTURE), causal_given=True).block)) == 7
+
+
+def test_a_given_image_enters_as_the_tokens_that_read_those_that_draw_or_both_with_marks_of_their_own():
+    def shape(views, **options) -> tuple[str, list[tuple[bool, int, int]]]:
+        sequence = built(Image(PICTURE, views=views), Text("red"), Image(PICTURE, learn=True), **options)
+        shown = "".join("." if c == Content.CLEAN else chr(i) for c, i in zip(sequence.content, sequence.ids, strict=True))
+        return shown, [(span.learn, span.segment, span.num_tokens) for span in sequence.images]
+
+    assert shape(("given",)) == ("^<....>red<...>", [(False, 0, 4), (True, 2, 3)])
+    assert shape(("learned",)) == ("^<...>red<...>", [(True, 0, 3), (True, 2, 3)])
+    assert shape(AS_BOTH) == ("^<....><...>red<...>", [(False, 0, 4), (True, 0, 3), (True, 2, 3)])
+    assert shape(AS_BOTH[::-1])[0] == "^<...><....>red<...>"
+    assert shape(AS_BOTH, same_tokens=True) == shape(("given",)), "twice the same tokens would say nothing"
+    sequence = built(Image(PICTURE, views=AS_BOTH), Text("red"))
+    assert not sequence.duty.any() and (sequence.predicts == -1).all(), "nothing of a given image is learned"
+    first, second = (slice(span.start, span.start + span.num_tokens) for span in sequence.images)
+    may = reads(sequence)
+    assert may[second, first].all() and may[first, first].all() and not may[first, second].any()
+    for wrong in ((), ("given", "given")):
+        with pytest.raises(DataError, match="enters as given, learned or both"):
+            Image(PICTURE, views=wrong)
+    with pytest.raises(DataError, match="a learned one has none"):
+        Image(PICTURE, learn=True, views=AS_BOTH)
 
 
 def test_what_cannot_be_laid_out_is_refused_in_a_sentence():

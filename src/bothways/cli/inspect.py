@@ -90,6 +90,7 @@ def _specs(recipe) -> dict:
         "learned": model.learned.spec,
         "drawing": model.drawing,
         "causal_given": model.causal_given,
+        "same_tokens": model.same_tokens,
         "seed": recipe.data.seed,
     }
 

@@ -18,6 +18,8 @@ from bothways.core.errors import DataError
 from bothways.core.region import Region
 
 Role = Literal["system", "user", "assistant"]
+View = Literal["given", "learned"]
+AS_BOTH: tuple[View, ...] = ("given", "learned")
 
 
 class AbstractPicture(ABC):
@@ -82,15 +84,23 @@ class Image:
     """A picture in the sequence. `content` is None in a prompt, where the model is to draw it.
 
     `keep`: only this part of `content` is known, and the model is to draw the rest. What is kept are the learned tokens that
-    lie wholly inside. Raises: DataError for a part of nothing, or of a picture that is not to be learned.
+    lie wholly inside. `views`: of a given picture, as whose tokens it enters: those of the tokenizer that reads, of the one
+    that draws, or of one after the other; where both make the same tokens, it enters once.
+    Raises: DataError for a part of nothing, or of a picture that is not to be learned; for views of a picture that is to be
+    learned, or none, or one twice.
     """
 
     content: AbstractPicture | None
     learn: bool = False
     role: Role | None = None
     keep: Region | None = None
+    views: tuple[View, ...] = ("given",)
 
     def __post_init__(self):
+        if self.views != ("given",) and (self.learn or len(set(self.views)) != len(self.views) or not self.views):
+            raise DataError(
+                f"Found the views {self.views}; a given picture enters as given, learned or both, a learned one has none."
+            )
         if self.keep is not None and (self.content is None or not self.learn):
             raise DataError("A part can only be kept of a picture that is there and is to be drawn (content, learn=True).")
 

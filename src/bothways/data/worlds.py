@@ -15,7 +15,7 @@ import numpy as np
 
 from bothways.core.errors import ConfigError, DataError, unknown
 from bothways.core.randomness import rng, seed_of, shuffled
-from bothways.core.sample import AbstractPicture, Image, Sample, Segment, Text
+from bothways.core.sample import AS_BOTH, AbstractPicture, Image, Sample, Segment, Text
 from bothways.worlds.world import AbstractWorld, Ask, Said, ScenePicture, Split, Task
 
 # Order of an endless pool: consecutive scenes are shuffled in blocks, so that two sources that share it do not show the
@@ -40,7 +40,8 @@ def _draw(said: Said, picture: AbstractPicture) -> list[Segment]:
 
 def _edit(said: Said, picture: ScenePicture) -> list[Segment]:
     edit = said.edits[0]
-    return [Image(picture), Text(edit.instruction), Image(picture.world.picture_of(edit.scene), learn=True)]
+    # To be read, and to be drawn again but for what changes.
+    return [Image(picture, views=AS_BOTH), Text(edit.instruction), Image(picture.world.picture_of(edit.scene), learn=True)]
 
 
 def _text(said: Said, picture: AbstractPicture) -> list[Segment]:

@@ -140,6 +140,7 @@ class Engine:
             self.model.learned.spec,
             drawing=self._drawing,
             causal_given=self.model.config.causal_given,
+            same_tokens=self.model.config.same_tokens,
             drop=drop,
             seed=self.how.seed,
         )

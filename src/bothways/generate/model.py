@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, overload
 from bothways.core.errors import DataError
 from bothways.core.region import AnyRegion, region_of
 from bothways.core.rundir import RunDir
-from bothways.core.sample import Image, Sample, Text
+from bothways.core.sample import AS_BOTH, Image, Sample, Text
 from bothways.data.llava import IMAGE_MARK
 from bothways.data.pixels import picture_from
 from bothways.generate.engine import fill
@@ -115,7 +115,7 @@ class Model:
         """
         if image is None:
             raise DataError("An edit needs the image that is to be edited; give it as `image`.")
-        given = Image(picture_from(image)), Text(_instruction(instruction))
+        given = Image(picture_from(image), views=AS_BOTH), Text(_instruction(instruction))
         return self._drawn(Sample("edit", (*given, Image(None, learn=True))), self._how(seed, **settings))
 
     def _how(self, seed: int, **settings: Any) -> How:

@@ -79,7 +79,8 @@ class Batch:
         return self.doc == PADDING_DOC
 
     def pictures(self, learn: bool) -> list[AbstractPicture | None]:
-        """The pictures in the order of the rows of `learned_tokens` (`learn`) or `given_tokens`; None: still to be drawn."""
+        """The pictures in the order of the rows of `learned_tokens` (`learn`) or `given_tokens`; None: still to be drawn. A
+        given one that enters as both is in both."""
         return [picture for _, span, picture in self.images if span.learn == learn and not span.copy]
 
     def to(self, device: torch.device | str) -> Batch:

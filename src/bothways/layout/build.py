@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import Image, Sample, Text
+from bothways.core.sample import Image, Sample, Text, View
 from bothways.core.spec import VisualSpec
 from bothways.layout.order import Drawing, Order, hidden, known_first, places, raster
 from bothways.layout.runs import Run, copy_of, full, image_run, lay, mark, nothing, text_run
@@ -63,6 +63,7 @@ def build(
     *,
     drawing: Drawing = Drawing(),
     causal_given: bool = False,
+    same_tokens: bool = False,
     drop: frozenset[str] = frozenset(),
     max_tokens: int | None = None,
     seed: int = 0,
@@ -73,11 +74,13 @@ def build(
 
     `given`, `learned`: specs of the tokenizers that read and draw. `drop`: replace given "text" and/or "image" segments by
     one `nothing` token each. `seed` and `step` name the draws of order and masks, together with the sample's id.
-    `causal_given`: a given image opens a block at every token instead of being one block.
+    `causal_given`: a given image opens a block at every token instead of being one block. `same_tokens`: both tokenizers make
+    the same tokens, so a given image that would enter as both enters once.
     Raises: DataError when the sequence is longer than `max_tokens` or a given segment has no content; ConfigError when the
     sample holds an image that no tokenizer is there for.
     """
-    made = pieces(sample, wording, given, learned, drawing=drawing, causal_given=causal_given, drop=drop, seed=seed, step=step)
+    named = {"drop": drop, "seed": seed, "step": step, "causal_given": causal_given, "same_tokens": same_tokens}
+    made = pieces(sample, wording, given, learned, drawing=drawing, **named)
     runs: list[Run] = []
     for piece in made:
         if piece.to_write:
@@ -101,6 +104,7 @@ def pieces(
     *,
     drawing: Drawing = Drawing(),
     causal_given: bool = False,
+    same_tokens: bool = False,
     drop: frozenset[str] = frozenset(),
     seed: int = 0,
     step: int = 0,
@@ -122,7 +126,11 @@ def pieces(
             spec = _spec(learned, sample, "drawn")
             piece = _learned_image(index, segment, wording, spec, drawing, order, last, seed, name)
         else:
-            piece = _given_image(index, wording, _spec(given, sample, "read"), causal_given)
+            views = segment.views[:1] if same_tokens else segment.views
+            done = {"given": (given, "read"), "learned": (learned, "drawn")}
+            piece = _given_image(
+                index, wording, {view: _spec(done[view][0], sample, done[view][1]) for view in views}, causal_given
+            )
         made.append(_framed(piece, frame))
     return made
 
@@ -136,11 +144,15 @@ def _text(index: int, segment: Text, frame: Frame, wording: Wording) -> Piece:
     return Piece(index, (), (text_run(ids, Duty.NONE), text_run(frame.closing, Duty.NONE)))
 
 
-def _given_image(index: int, wording: Wording, spec: VisualSpec, causal: bool) -> Piece:
-    n = spec.num_tokens
-    span = ImageSpan(index, 0, n, learn=False, places=raster(n))
-    body = image_run(span, block=raster(n) if causal else full(n, 0), target=Duty.NONE)
-    return Piece(index, (mark(wording.open),), (body,), (mark(wording.close),))
+def _given_image(index: int, wording: Wording, views: dict[View, VisualSpec], causal: bool) -> Piece:
+    """Every view between marks of its own, so that each looks as it would alone."""
+    between = (mark(wording.close), mark(wording.open))
+    body: list[Run] = []
+    for view, spec in views.items():
+        n = spec.num_tokens
+        span = ImageSpan(index, 0, n, learn=view == "learned", places=raster(n))
+        body += [*(between if body else ()), image_run(span, block=raster(n) if causal else full(n, 0), target=Duty.NONE)]
+    return Piece(index, between[1:], tuple(body), between[:1])
 
 
 def _learned_image(

@@ -33,7 +33,8 @@ class Duty(IntEnum):
 class ImageSpan:
     """Where the tokens of one image lie: positions `start` to `start + num_tokens`.
 
-    `segment` is the index in the sample. `learn`: the tokens are those of the learned tokenizer (else of the given one).
+    `segment` is the index in the sample. `learn`: the tokens are those of the learned tokenizer (else of the given one), of a
+    picture to be drawn or of a given one that enters as these.
     `places[i]` is the raster index of the token at `start + i`. `copy`: the clean copy of a hidden or noised image, which
     stands right behind it and holds the same tokens.
     """

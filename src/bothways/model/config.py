@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 from pydantic import Field
@@ -38,6 +39,11 @@ class ModelConfig(Config):
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights
+
+    @cached_property
+    def same_tokens(self) -> bool:
+        """Pictures that are read and pictures that are drawn are the same tokens, so a second view of one would say nothing."""
+        return self.given.encodes_as == self.learned.encodes_as
 
     @property
     def drawing(self) -> Drawing:

@@ -23,5 +23,4 @@ def encodings_for(config: ModelConfig, folder: Path | None = None) -> Encodings:
     if config.given == config.learned:
         return Encodings(learned, learned)
     given = config.given.build()
-    same_tokens = config.given.encodes_as == config.learned.encodes_as
-    return Encodings(learned.read_by(given) if same_tokens else EncodingCache(given, folder), learned)
+    return Encodings(learned.read_by(given) if config.same_tokens else EncodingCache(given, folder), learned)

@@ -101,6 +101,7 @@ class UnifiedModel(nn.Module):
             self.learned.spec,
             drawing=self.config.drawing,
             causal_given=self.config.causal_given,
+            same_tokens=self.config.same_tokens,
             drop=drop,
             max_tokens=self.config.max_tokens,
             seed=seed,
