@@ -12,6 +12,7 @@ from torch import Tensor
 import bothways
 import tiny
 import unified_training
+from bothways.bench.fast import bench_fast, ways_of
 from bothways.core.errors import ConfigError
 from bothways.core.rundir import RunDir
 from bothways.evaluate.answers import read_answers
@@ -23,7 +24,7 @@ from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes import assemble
 from bothways.recipes.examine import evaluate_run
-from bothways.recipes.recipe import Recipe
+from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.train.step import StepTotals, backward, step_counts, step_loss
 from bothways.train.trainer import Trainer
 
@@ -203,6 +204,25 @@ def test_what_cannot_work_is_refused_before_a_folder_is_made(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"`patches` tokens of the first step have a root mean square of \d\.\d+, .* about 1"):
         assemble.train(recipe(model__given=raw, model__learned=raw), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_fast_ways_are_scored_beside_the_reference_on_the_same_requests(run: Path):
+    found = bench_fast(run=run, num_requests=3, batch_size=2, rounds=1)
+    finest = {"ddpm": "ancestral", "flow": "euler"}[form_of(run)]
+    assert found.reference == f"{finest} 100, one token at a time" and found.ours.endswith(" 3, one token at a time")
+    told = [case["accuracy"] for case in found.cases]
+    assert len(told) == 4 and told[0]["difference"] == 0.0 and all(one["num_requests"] == 3 for one in told)
+    with pytest.raises(ConfigError, match="`vq-vq` draws one token a step and no faster"):
+        ways_of(load_recipe("vq-vq", kind="model"))
+    curve = ways_of(load_recipe("unifluid", {"exam.draw_steps": 16}, kind="model"))
+    assert list(curve)[1].endswith("16 steps a picture") and [way["draw_steps"] for way in curve.values()] == [
+        0,
+        16,
+        0,
+        32,
+        8,
+        4,
+    ]
 
 
 class OneBatch:

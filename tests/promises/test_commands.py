@@ -81,7 +81,7 @@ PROMISED = {
     "make-data": {"--out", "--images", "--size", "--seed", "--level", "--recipe"},
     "read": {"--world", "--level", "--recipe"},
     "bench train": {"--steps", "--threads", "--json"},
-    "bench draw": {"--rounds", "--batch-size", "--size", "--threads", "--json"},
+    "bench draw": {"--rounds", "--batch-size", "--size", "--recipe", "--run", "--requests", "--threads", "--json"},
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -32,13 +33,26 @@ def draw(
     rounds: Annotated[int, typer.Option(min=1, help="Batches of each that are timed.")] = 9,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures drawn at once.")] = 8,
     size: Annotated[str, typer.Option(help="Of the backbone: nano, micro, small, base.")] = "micro",
+    recipe: Annotated[str | None, typer.Option(help="Whose fast ways to time, with random weights.")] = None,
+    run: Annotated[str | None, typer.Option(help="Folder of a trained run, instead of a recipe.")] = None,
+    num_requests: Annotated[int, typer.Option("--requests", min=2, help="With --run: how many to score each way on.")] = 1000,
     threads: ThreadsOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Time drawing beside transformers' Janus of the same shape."""
-    from bothways.bench.draw import bench_draw
+    """Time drawing beside transformers' Janus of the same shape, or a model's fast ways beside its slowest.
 
-    _show(bench_draw(batch_size, size, rounds=rounds, num_threads=threads), "images/s", as_json)
+    With --recipe or --run: the recipe's own way and several tokens a step beside the finest sampler one token at a time; with
+    a trained run also what that costs in accuracy, on the same requests.
+    """
+    if recipe or run:
+        from bothways.bench.fast import bench_fast
+
+        found = bench_fast(recipe or "unifluid", run and Path(run), num_requests, batch_size, rounds, threads)
+    else:
+        from bothways.bench.draw import bench_draw
+
+        found = bench_draw(batch_size, size, rounds=rounds, num_threads=threads)
+    _show(found, "images/s", as_json)
 
 
 def _show(bench: Bench, unit: str, as_json: bool) -> None:
@@ -48,9 +62,12 @@ def _show(bench: Bench, unit: str, as_json: bool) -> None:
     from rich.table import Table
 
     table = Table("case", unit, "median s", "process s", "timings", box=None, header_style="bold", pad_edge=False)
+    scored = any("accuracy" in case for case in bench.cases)
+    for column in ("all right", "difference (95 %)") if scored else ():
+        table.add_column(column)
     for case in bench.cases:
         numbers = f"{case['per_s']:.2f}", f"{case['median_s']:.4f}", f"{case['process_median_s']:.4f}", str(case["num_timings"])
-        table.add_row(case["case"], *numbers)
+        table.add_row(case["case"], *numbers, *(_accuracy(case["accuracy"]) if scored else ()))
     page().print(table)
     say(
         f"{bench.ours} is {bench.ratio:.2f} times as fast as {bench.reference} (target {bench.target:g}; "
@@ -63,3 +80,8 @@ def _show(bench: Bench, unit: str, as_json: bool) -> None:
     say(", ".join(f"{name} {value}" for name, value in bench.shape.items()))
     cores = f"{machine['num_cores']} cores, {machine['num_threads']} threads"
     say(f"{machine['processor']}, {cores}, {packages}, {machine['started'][:10]}")
+
+
+def _accuracy(of: dict[str, float]) -> tuple[str, str]:
+    """The share of drawings with all that was asked, and its difference from the reference's on the same requests."""
+    return f"{of['value']:.3f}", f"{of['difference']:+.3f} ({of['low']:+.3f} to {of['high']:+.3f})"

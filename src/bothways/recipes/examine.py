@@ -45,8 +45,8 @@ def evaluate_run(
     """Examines a trained run and marks its answers; returns the exam's name, e.g. `final`, `step-000400`, `composition`.
 
     `step`: another checkpoint than the newest. `changes`: dotted keys of the run's exam, e.g. {"num_pictures": 100}; with
-    `order`, `draw_steps` or `dtype` among them the exam has a name of its own (`8-steps`) and is about drawings alone, as
-    nothing else would come out differently.
+    `order`, `draw_steps`, `dtype`, `sampler` or `sampling_steps` among them the exam has a name of its own (`8-steps`) and is
+    about drawings alone, as nothing else would come out differently.
     Raises: RunError when there is no run, checkpoint or model; DataError when the run trains no skill that can be asked for.
     """
     run = RunDir.open(path)
@@ -67,8 +67,10 @@ def evaluate_run(
 
 def _drawn_as(changes: dict[str, Any]) -> list[str]:
     """What is said of how pictures are drawn, as parts of an exam's name."""
-    order, steps, dtype = (changes.get(name) for name in ("order", "draw_steps", "dtype"))
-    parts = order and f"{order}-order", steps and f"{steps}-steps", dtype
+    names = ("order", "draw_steps", "dtype", "sampler", "sampling_steps")
+    order, steps, dtype, sampler, sampling_steps = (changes.get(name) for name in names)
+    parts = order and f"{order}-order", steps and f"{steps}-steps", dtype, sampler
+    parts = *parts, sampling_steps and f"{sampling_steps}-sampling-steps"
     return [part for part in parts if part]
 
 
