@@ -36,6 +36,16 @@ def reason(tmp_path: Path, record, **config) -> str:
     return bad.reason
 
 
+def test_a_picture_that_is_given_to_be_drawn_from_enters_as_what_draws_too(tmp_path):
+    for number, name in enumerate(("a.png", "b.png")):
+        picture(tmp_path / name, number)
+    edit = {"image": ["a.png", "b.png"], "conversations": talk("<image>\nmake it blue.", "<image>")}
+    items = source(write(tmp_path, [edit, reading("a.png")]))
+    given, _, drawn = items.item(0).segments
+    assert (given.views, drawn.views) == (("given", "learned"), ("given",))
+    assert items.item(1).segments[0].views == ("given",)
+
+
 @pytest.mark.parametrize(
     ("record", "expected"),
     [

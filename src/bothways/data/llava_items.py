@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bothways.core.errors import DataError
-from bothways.core.sample import Image, Role, Segment, Text
+from bothways.core.sample import AS_BOTH, Image, Role, Segment, Text
 from bothways.data.configs import LlavaSourceConfig
 from bothways.data.items import AbstractItems
 from bothways.data.llava import IMAGE_MARK
@@ -154,7 +154,15 @@ def _segments(record: Any, picture: Any) -> tuple[Segment, ...]:
     segments = [segment for role, value in turns for segment in _turn(role, value, names, picture)]
     if not any(segment.learn for segment in segments):
         raise DataError("it has no gpt turn, so there is nothing to learn")
-    return tuple(segments)
+    return tuple(_as_both(segments))
+
+
+def _as_both(segments: list[Segment]) -> Iterator[Segment]:
+    """Where a picture is drawn, those given are there to be drawn from, so they enter as what draws, too."""
+    draws = any(isinstance(segment, Image) and segment.learn for segment in segments)
+    for segment in segments:
+        is_given = isinstance(segment, Image) and not segment.learn
+        yield replace(segment, views=AS_BOTH) if draws and is_given else segment
 
 
 def _names(record: Any) -> list[str]:
