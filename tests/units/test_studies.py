@@ -14,7 +14,7 @@ from bothways.core.errors import ConfigError
 from bothways.model.projector import matching_width
 from bothways.recipes import assemble
 from bothways.recipes.recipe import Recipe, load_recipe
-from bothways.studies import STUDIES
+from bothways.studies import STUDIES, quickstart
 from bothways.studies.transfer import ENLARGED_WIDTH
 from bothways.study.cost import cost_of
 from bothways.study.plan import Plan, flatten, plan
@@ -141,3 +141,9 @@ def test_a_study_runs_from_plan_to_report_at_a_tiny_budget(name: str, tmp_path: 
     tried = Study.parse({**study.to_dict(), "base_changes": base, "arms": [arm.to_dict() for arm in arms]})
     report = run(tried, tmp_path)
     assert report.exists() and study.title in report.read_text().replace("&#39;", "'")
+
+
+def test_the_reading_arm_of_a_model_that_edits_is_not_trained_to_edit():
+    arms = {arm.name: arm.changes for arm in quickstart.study("unifluid").arms}
+    assert arms["understanding"] == {f"data.sources.watch/{kind}.samples_per_step": 0 for kind in ("draw", "edit")}
+    assert arms["drawing"] == {f"data.sources.watch/{kind}.samples_per_step": 0 for kind in ("vqa", "caption")}

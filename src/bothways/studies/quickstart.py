@@ -78,6 +78,8 @@ def study(base: str = "vq-vq", world: str | None = None) -> Study:
     Raises: ConfigError when there is no such recipe or world.
     """
     from bothways.recipes.recipe import load_recipe
+    from bothways.recipes.sources import DRAWING as DRAWN
+    from bothways.recipes.sources import EDITING, READING
 
     recipe = load_recipe(base, {"world.kind": world} if world else None, kind="model")
     own = recipe.world.kind
@@ -85,8 +87,8 @@ def study(base: str = "vq-vq", world: str | None = None) -> Study:
         return STUDY
     of = recipe.world.build()
     sources = {name: name.partition("/")[2] for name in recipe.data.sources}
-    undrawn = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind == "draw"}
-    unread = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind in ("vqa", "caption")}
+    undrawn = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind in (*DRAWN, *EDITING)}
+    unread = {f"data.sources.{name}.samples_per_step": 0 for name, kind in sources.items() if kind in READING}
     comparisons = [
         one.to_dict() | {"primary": f"{one.name}/{of.primary[one.name]}/skill"}
         | ({} if own == "watch" else {"seed_sd": None, "seed_sd_source": ""})
