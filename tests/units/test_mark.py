@@ -91,8 +91,16 @@ def test_who_edits_perfectly_scores_the_ceiling_and_the_given_picture_handed_bac
     assert scores["editing/all/accuracy"].n == scores["editing/all/accuracy"].num_pictures == 40
     assert scores["editing/all/kept"].chance == 1.0 and scores["editing/all/asked"].chance == 0.0
     assert scores["editing/all/battery_kept"].n == scores["editing/weather/battery_kept"].n == 20
+    assert not any(name.startswith(("editing/corners", "editing/hands")) for name in scores.scores), "no kinds of edit"
     assert "editing/battery/battery_kept" not in scores and "drawing/weather/accuracy" not in scores
     assert scores["nll/edited_image_tokens/nats"].n == 40 and "nll/image_tokens/nats" not in scores
+
+
+def test_levels_of_a_world_are_scored_over_the_kinds_of_edit_that_are_their_attributes(tmp_path, monkeypatch):
+    monkeypatch.setattr(PaperWorld, "levels", {"glance": ("weather",), "most": ("weather", "battery")})
+    scores = mark(edited(tmp_path, {"battery": 0.0})).sheets["final"]
+    assert scores["editing/glance/accuracy"].n == 20 and scores["editing/glance/accuracy"].value == 1.0
+    assert scores["editing/most/accuracy"].value == scores["editing/all/accuracy"].value < 1.0
 
 
 def test_an_edit_counts_where_the_change_is_there_and_the_rest_was_kept(tmp_path):

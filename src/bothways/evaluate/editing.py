@@ -20,11 +20,14 @@ from bothways.evaluate.scores import Measured
 
 def measure(paper: Paper) -> list[Measured]:
     """`editing/all/accuracy`, the editing score: asked and kept at once; and apart `editing/all/{asked, kept, ...}`, the
-    further names being the world's. The same for each kind of edit, e.g. `editing/weather/accuracy`.
+    further names being the world's. The same for each kind of edit, e.g. `editing/weather/accuracy`, and for the world's levels
+    all of whose attributes are kinds of edit.
     """
     lines = paper.drawings("edit")
     kinds = sorted({str(line.attribute) for line in lines})
-    groups = {"all": lines} | {kind: [line for line in lines if line.attribute == kind] for kind in kinds}
+    levels = {level: names for level, names in paper.exam.levels.items() if names and set(names) <= set(kinds)}
+    members = {kind: (kind,) for kind in kinds} | levels
+    groups = {"all": lines} | {name: [line for line in lines if line.attribute in of] for name, of in members.items()}
     drawn = {line.id: _marks(paper, line, paper.readings[line.id]) for line in lines}
     untouched = {line.id: _marks(paper, line, line.scene) for line in lines}
     rebuilt = {line.id: paper.readings[rebuilt_id(line.id)] for line in lines if rebuilt_id(line.id) in paper.readings}
