@@ -34,6 +34,7 @@ class ModelConfig(Config):
     head: AnyHeadConfig = CategoricalConfig()
     order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
+    feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
     learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py

@@ -148,11 +148,28 @@ class UnifiedModel(nn.Module):
             at = (seen & (batch.drawn.flatten() == drawn)).nonzero()[:, 0]
             if len(at):
                 picture, place = batch.picture.flatten()[at], batch.place.flatten()[at]
-                x = x.index_copy(0, at, projector(tokenizer.vectors(tokens)[picture, place], place))
+                vectors = tokenizer.vectors(tokens)[picture, place]
+                if drawn and self.training and self.config.feedback_noise:
+                    vectors = self._as_fed_back(batch, vectors, picture, place)
+                x = x.index_copy(0, at, projector(vectors, place))
         at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
         return x.view(*shape, -1)
+
+    def _as_fed_back(
+        self, batch: Batch, vectors: Float[Tensor, "N C"], picture: Int[Tensor, "N"], place: Int[Tensor, "N"]
+    ) -> Float[Tensor, "N C"]:
+        """Tokens of pictures to be drawn under noise; those of given pictures that enter as drawn tokens stay as they are.
+
+        Generation feeds back what was predicted, which is never quite right; a model that has only seen true tokens takes the
+        first error for truth. Ours: no seed paper says how it deals with that.
+        """
+        row, at = (batch.duty == int(Duty.IMAGE)).nonzero().unbind(1)
+        is_target = torch.zeros(len(batch.learned_tokens), dtype=torch.bool, device=vectors.device)
+        is_target[batch.picture[row, batch.predicts[row, at]]] = True
+        noise = self._draws(batch, picture, place).normal("feedback", vectors.shape[1])
+        return vectors + self.config.feedback_noise * noise * is_target[picture][:, None]
 
     def hidden(self, batch: Batch) -> Float[Tensor, "B S D"]:
         """Hidden states of a whole batch, without a cache."""
@@ -233,6 +250,11 @@ def _check(config: ModelConfig, given, learned) -> None:
     config.head.check(learned)
     if not learned.can_draw:
         raise ConfigError(f"`{learned.kind}` tokens cannot be drawn; choose another `learned` tokenizer.")
+    if config.feedback_noise and isinstance(learned.tokens, Discrete):
+        raise ConfigError(
+            f"Found feedback_noise {config.feedback_noise:g}, and `{learned.kind}` tokens are codes, on which no noise can be "
+            "put; set it to 0, or learn continuous tokens."
+        )
     if config.projector.shared and (given.dim, given.grid, given.kind) != (learned.dim, learned.grid, learned.kind):
         raise ConfigError(
             f"A shared projector needs the same tokens on both sides; found given {given.kind} {given.grid} x {given.dim} and "
