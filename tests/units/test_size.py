@@ -25,6 +25,13 @@ def test_a_published_backbone_is_counted_in_seconds_and_takes_no_memory() -> Non
     assert parts["backbone"]["total"] == 6_738_415_616
 
 
+def test_unifluid_at_full_size_fits_together_around_gemma_2() -> None:
+    """The number is the published one of Gemma-2 2B; 256 tokens on either side of a picture."""
+    found = size.size_of(load_recipe("unifluid-2b"))
+    assert found.parts["backbone"]["total"] == 2_614_341_888
+    assert found.tokens["watch/edit"] > 3 * 256
+
+
 def test_a_part_that_gives_another_shape_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bothways.heads.categorical.CategoricalHead.loss", lambda self, hidden, *rest: hidden[:, 0][:1])
     with pytest.raises(ConfigError, match=r"The head gives \(1,\) where \(2,\) is needed"):
