@@ -5,7 +5,7 @@ AdamW throughout, and the published loss weights: text 1; image tokens 0.2 under
 has a switch of its own (`world.faithful_to_p1`). What stays the house's: learned places and marks instead of text pieces, a
 backbone of nano size trained whole instead of a 7B one under LoRA, tokens standardised per channel.
 
-Source: P1's released code as described in seeds 1.1 and 1.3.
+Source: P1's released code.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ P1: dict[str, Any] = {
     "data.drop_condition": 0.0,
     "exam.guidance": 1.0,
     "exam.temperature": 0.0,
+    "model.feedback_noise": 0.0,
     "train.muon": None,  # AdamW throughout
 }
 IMAGE_WEIGHTS = {"categorical": 0.2, "regression": 1.0}  # by the kind of the head; text weighs 1
