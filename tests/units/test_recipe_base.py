@@ -62,9 +62,12 @@ def test_the_cells_of_the_grid_differ_in_their_tokens_and_what_follows_from_them
         "learned": base.model.learned,
         "head": base.model.head,
         "projector": base.model.projector,
+        "feedback_noise": base.model.feedback_noise,
     }
     assert found.model.model_copy(update=follows) == base.model
-    assert (found.world, found.data, found.train) == (base.world, base.data, base.train)
+    weights = base.train.weights | ({} if learned == "vq" else {"watch/draw:image": 10.0})
+    assert found.train == base.train.model_copy(update={"weights": weights})
+    assert (found.world, found.data) == (base.world, base.data)
     assert len(read_recipe(path_of(name))) and found.model.given.spec.num_tokens == found.model.learned.spec.num_tokens
 
 
@@ -73,6 +76,7 @@ def test_faithful_to_p1_takes_its_choices_and_published_weights(name: str):
     found = load_recipe(name, {"faithful_to_p1": True})
     assert found.model.learn_marks and found.model.causal_given and found.model.order == "raster"
     assert (found.exam.guidance, found.exam.temperature, found.data.drop_condition) == (1.0, 0.0, 0.0)
+    assert found.model.feedback_noise == 0.0
     assert found.train.weights == {"watch/draw:image": 0.2 if found.model.head.kind == "categorical" else 1.0}
     assert Recipe.parse(found.to_dict()) == found
     own = load_recipe(name, {"faithful_to_p1": True, "train.weights": {"watch/vqa:text": 0.5}})
