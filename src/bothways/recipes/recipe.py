@@ -61,6 +61,7 @@ class Recipe(Config):
 
     @model_validator(mode="after")
     def _can_be_examined(self) -> Recipe:
+        self.model.head.check(self.model.learned.spec)  # a misfit explains what the next line would find
         self.model.head.check_how(self.exam)  # an hour of training would be a bad moment to hear of it
         if self.exam.draw_steps:
             check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.order)
