@@ -47,7 +47,13 @@ class PixelTokenizer(AbstractTokenizer):
 
 
 @lru_cache
-def model(path: str = "auto", order: str = "raster", causal_given: bool = False, max_tokens: int = 512) -> UnifiedModel:
+def model(
+    path: str = "auto",
+    order: str = "raster",
+    causal_given: bool = False,
+    max_tokens: int = 512,
+    learn_marks: bool = False,
+) -> UnifiedModel:
     """In eval mode; the order changes no weight."""
     config = ModelConfig(
         given=PixelConfig(),
@@ -56,6 +62,7 @@ def model(path: str = "auto", order: str = "raster", causal_given: bool = False,
         order=order,
         causal_given=causal_given,
         max_tokens=max_tokens,
+        learn_marks=learn_marks,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     # Fresh weights answer everything alike; louder ones make what is read matter.

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bothways.core.sample import AS_BOTH, ArrayPicture, Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
 from bothways.layout.order import Drawing, Masking
-from bothways.layout.wording import NO_IDS, Frame, Wording
+from bothways.layout.wording import NO_IDS, Frame, Wording, ends_turn
 
 
 class CharacterWording(Wording):
@@ -33,9 +33,9 @@ class CharacterWording(Wording):
     def save(self, folder: Path) -> None:
         raise NotImplementedError
 
-    def frames(self, segments):
+    def frames(self, segments, whole_turns=False):
         end = np.array([self.end])
-        return [Frame(NO_IDS, NO_IDS, end, NO_IDS) for _ in segments]
+        return [Frame(NO_IDS, NO_IDS, end if ends else NO_IDS, NO_IDS) for ends in ends_turn(segments, whole_turns)]
 
 
 CHARACTERS = CharacterWording()

@@ -18,6 +18,7 @@ _HOMES = {
     "How": "bothways.heads.choose",
     "Image": "bothways.core.sample",
     "Model": "bothways.generate.model",
+    "OpenTurn": "bothways.core.sample",
     "Region": "bothways.core.region",
     "Sample": "bothways.core.sample",
     "Text": "bothways.core.sample",

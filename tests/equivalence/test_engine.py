@@ -45,7 +45,7 @@ def slow_text(of: UnifiedModel, begin: Sample, how: How) -> str:
     while len(ids) < how.max_text_tokens:
         hidden, sequence = slow_hidden(of, begin, Text(of.wording.decode(ids), learn=True), how)
         assert sequence.ids[-1] == of.wording.end and sequence.predicts[-2] == len(sequence) - 1
-        [token] = pick(of.backbone.text_logits(hidden[None, -2]), how, [draws]).tolist()
+        [token] = pick(of.backbone.text_logits(hidden[None, -2]), replace(how, temperature=how.of_texts), [draws]).tolist()
         if token == of.wording.end:
             break
         ids.append(token)

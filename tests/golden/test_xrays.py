@@ -41,6 +41,10 @@ SMALL = {
     "edit_causal_given": (EDIT, {"causal_given": True}),
     "edit_learned_marks": (EDIT, {"drawing": Drawing(learn_marks=True)}),
     "edit_as_both": ((Image(PICTURE, views=AS_BOTH), *EDIT[1:]), {}),
+    "interleaved_learned_marks": (
+        (GIVEN, Text("c?"), Text("a", learn=True), LEARNED, LEARNED, Text("e?"), LEARNED, Text("b", learn=True)),
+        {"drawing": Drawing(learn_marks=True)},
+    ),
     "edit_without_text": (EDIT, {"drop": frozenset({"text"})}),
     "edit_without_image": (EDIT, {"drop": frozenset({"image"})}),
     "edit_unconditional": (EDIT, {"drop": BOTH}),

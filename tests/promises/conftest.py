@@ -75,6 +75,15 @@ def editing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="session")
+def decides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose model learned when to draw, and little else; tests must not write into it."""
+    out = tmp_path_factory.mktemp("runs") / "decides"
+    learned = {"model.learn_marks": True, "train.steps": 200, "data.sources.watch/caption.samples_per_step": 0}
+    assert main(["train", "vq-vq", "--out", str(out), *changes(**learned)]) == 0
+    return out
+
+
 @pytest.fixture
 def copied(trained: Path, tmp_path: Path) -> Path:
     """A copy of the run, to be harmed."""

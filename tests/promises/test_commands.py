@@ -47,6 +47,7 @@ PROMISED = {
     "mark": set(),
     "answer": {"--image", "--question", "--step"},
     "caption": {"--image", "--step"},
+    "chat": {"--image", "--out", "--seed", "--guidance", "--temperature", "--max-images", "--max-text-tokens", "--step"},
     "draw": {
         "--prompt",
         "--out",

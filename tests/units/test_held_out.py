@@ -70,6 +70,27 @@ def test_a_run_on_ones_own_data_is_examined_on_what_was_held_out(trained: Path):
     assert (trained / "bad_items.jsonl").read_text() == ""
 
 
+@pytest.mark.parametrize("marks", [False, True], ids=["marks given", "marks learned"])
+def test_conversations_of_texts_and_pictures_in_turn_are_trained_and_examined(marks: bool, tmp_path: Path):
+    """Given and learned pictures of several turns in one sequence: every answer and every picture is asked for."""
+    names = [own_files.picture(tmp_path / f"{number}.png", number).name for number in range(8)]
+    turns = ("<image>\nwhich colour?", "red\n<image>\nand\n<image>", "another, beside <image>", "<image>\nso")
+    records = [
+        {"id": f"talk {n}", "image": [names[(n + k) % 8] for k in range(5)], "conversations": own_files.talk(*turns)}
+        for n in range(8)
+    ]
+    config = recipe(own_files.write(tmp_path, records), held_out=0.1).with_changes({"model.learn_marks": marks})
+    assemble.train(config, tmp_path / "run")
+    terms = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])["terms"]
+    assert set(terms) == {f"my/photos:{duty}" for duty in ("text", "image", *(["mark"] if marks else []))}
+    _, sheets = own.evaluate(tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run/held_out/my-photos/answers.jsonl").read_text().splitlines()]
+    items = {line["item"] for line in lines}
+    assert len(lines) == 6 * len(items) and sum(line["kind"] == "picture" for line in lines) == 3 * len(items)
+    assert {line["reference"] for line in lines if line["kind"] == "answer"} == {"red", "and", "so"}
+    assert sheets["my/photos"].scores["pictures/nats_per_token"].value > 0
+
+
 def test_losses_beside_another_picture_differ_from_those_beside_the_own(trained: Path):
     own.evaluate(trained)
     lines = [json.loads(line) for line in (trained / "held_out" / "my-photos" / "answers.jsonl").read_text().splitlines()]

@@ -63,7 +63,7 @@ def test_counts_are_the_duties_of_each_source():
     draw = Sample("2", (Text("ab"), Image(PICTURE, learn=True)), "draw")
     rows = [read, draw, draw]
     batch = collate([build(s, CHARACTERS, FOUR, THREE, drawing=Drawing(learn_marks=True)) for s in rows], rows)
-    assert batch.counts == {"read:text": 3, "draw:image": 6, "draw:mark": 2}
+    assert batch.counts == {"read:text": 3, "draw:image": 6, "draw:mark": 4}, "a mark and an end of turn each"
     assert sum(batch.counts.values()) == (batch.duty != Duty.NONE).sum()
     assert batch.sources == ["read", "draw", "draw"] and batch.sample_ids == ["1", "2", "2"]
 

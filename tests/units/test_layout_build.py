@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import AS_BOTH, Image, Sample, Text
+from bothways.core.sample import AS_BOTH, Image, OpenTurn, Sample, Text
 from bothways.layout.build import build, pieces
 from bothways.layout.order import Drawing, Masking
 from bothways.layout.rule import reads
 from bothways.layout.runs import Cursor, blank_text, lay
 from bothways.layout.sequence import Content, Duty
+from bothways.layout.wording import ends_turn, load_wording
+from bothways.layout.xray import DUTIES
 from layouts import CHARACTERS, FOUR, PICTURE, THREE, options, samples
 
 VECTORS = ["ids", "content", "duty", "predicts", "block", "private", "position", "place", "next_place", "doc"]
@@ -43,17 +45,19 @@ def test_each_learned_unit_has_exactly_one_predictor(sample, options):
     predicted = sequence.predicts[sequence.duty != Duty.NONE]
     assert len(set(predicted)) == len(predicted)
     assert ((sequence.predicts >= 0) == (sequence.duty != Duty.NONE)).all()
-    num_text = sum(len(s.content) + 1 for s in sample.segments if isinstance(s, Text) and s.learn)
-    assert (sequence.duty == Duty.TEXT).sum() == num_text
-    written = "".join(s.content + "$" for s in sample.segments if isinstance(s, Text) and s.learn)
+    told = zip(sample.segments, ends_turn(sample.segments, options["drawing"].learn_marks), strict=True)
+    learned = [(s, ends) for s, ends in told if s.learn]
+    written = "".join(s.content + "$" * ends for s, ends in learned if isinstance(s, Text))
+    assert (sequence.duty == Duty.TEXT).sum() == len(written)
     text = np.flatnonzero(sequence.duty == Duty.TEXT)
     assert "".join(chr(i) for i in sequence.ids[sequence.predicts[text]]) == written
     image = np.flatnonzero(sequence.duty == Duty.IMAGE)
     assert sorted(sequence.predicts[image]) == [at for _, at in learned_units(sequence, sample)]
     marks = np.flatnonzero(sequence.duty == Duty.MARK)
-    num_learned_images = sum(isinstance(s, Image) and s.learn for s in sample.segments)
-    assert len(marks) == (num_learned_images if options["drawing"].learn_marks else 0)
-    assert (sequence.ids[sequence.predicts[marks]] == CHARACTERS.open).all()
+    decided = "".join("<" + "$" * ends for s, ends in learned if isinstance(s, Image))
+    assert "".join(chr(i) for i in sequence.ids[sequence.predicts[marks]]) == (
+        decided if options["drawing"].learn_marks else ""
+    )
 
 
 @given(samples, options)
@@ -99,7 +103,7 @@ def test_a_prompt_is_a_prefix_of_its_sample(sample, options):
     if any(s.learn for s in sample.segments):
         first = next(i for i, s in enumerate(sample.segments) if s.learn)
         wanted = whole.duty[n - 1] if isinstance(sample.segments[first], Text) else Duty.IMAGE
-        assert wanted in (Duty.TEXT, Duty.IMAGE)
+        assert wanted in ((Duty.TEXT, Duty.MARK) if options["drawing"].learn_marks else (Duty.TEXT,)) or wanted == Duty.IMAGE
     assert prompt.duty[-1] == Duty.NONE and prompt.predicts[-1] == -1
 
 
@@ -209,6 +213,46 @@ def test_a_given_image_enters_as_the_tokens_that_read_those_that_draw_or_both_wi
             Image(PICTURE, views=wrong)
     with pytest.raises(DataError, match="a learned one has none"):
         Image(PICTURE, learn=True, views=AS_BOTH)
+
+
+LEARNED = Image(PICTURE, learn=True)
+TURNS = {
+    "a question": ((Text("how?"), Text("so", learn=True)), "^how?so$", "....TTT."),
+    "a request": ((Text("cat!"), LEARNED), "^cat!<...>$", "....MIII.M."),
+    "text, then a picture": ((Text("cat!"), Text("so", learn=True), LEARNED), "^cat!so<...>$", "....TTMIII.M."),
+    "text, picture, text, picture": (
+        (Text("a", learn=True), LEARNED, Text("b", learn=True), LEARNED),
+        "^a<...>b<...>$",
+        "TMIII.TMIII.M.",
+    ),
+    "two pictures": ((LEARNED, LEARNED), "^<...><...>$", "MIII.MIII.M."),
+    "two turns": ((LEARNED, Text("so?"), Text("b", learn=True)), "^<...>$so?b$", "MIII.M...TT."),
+    "two answers": ((Text("a", learn=True), Text("b", learn=True)), "^a$b$", "TTTT."),
+    "words put in its mouth": ((Text("ok", role="assistant"), LEARNED), "^ok<...>$", "..MIII.M."),
+}
+
+
+@pytest.mark.parametrize("name", TURNS)
+def test_where_marks_are_learned_a_turn_ends_once_and_each_of_its_parts_begins_where_a_text_would_go_on(name):
+    segments, content, duty = TURNS[name]
+    sequence = built(*segments, drawing=Drawing(learn_marks=True))
+    shown = "".join("." if c == Content.CLEAN else chr(i) for c, i in zip(sequence.content, sequence.ids, strict=True))
+    assert shown == content
+    assert "".join(DUTIES[Duty(d)] for d in sequence.duty) == duty
+
+
+def test_one_form_of_prompt_serves_questions_requests_and_open_turns():
+    """The model's turn begins alike, and there it says a word or the opening mark."""
+    for wording in (CHARACTERS, load_wording("asset:text")):
+        open_, question, request = (
+            build(Sample("a", (Image(PICTURE), Text("so?"), end)), wording, FOUR, THREE, drawing=Drawing(learn_marks=True))
+            for end in (OpenTurn(), Text(None, learn=True), Image(None, learn=True))
+        )
+        for name in VECTORS:
+            last = len(open_) - 1 if name in ("duty", "predicts") else len(open_)
+            assert (getattr(open_, name) == getattr(question, name)).all()
+            assert (getattr(open_, name)[:last] == getattr(request, name)[:last]).all()
+        assert request.ids[-1] == wording.open and request.predicts[-2] == len(open_) == len(request) - 1
 
 
 def test_what_cannot_be_laid_out_is_refused_in_a_sentence():

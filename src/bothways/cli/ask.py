@@ -147,7 +147,7 @@ def _check_png(out: Path) -> None:
 
 def _tell(drawn, out: Path, model, seed: int, order: str | None, temperature: float | None) -> None:
     """Saves what was drawn and says where."""
-    _save(drawn, out)
+    save_png(drawn, out)
     in_raster = model.unified.config.drawn_in(order or model.how_to_draw.order).order == "raster"
     if seed and in_raster and not (model.how_to_draw.temperature if temperature is None else temperature):
         notice("At temperature 0 every seed gives the same picture; add --temperature 1 for variety.")
@@ -167,7 +167,8 @@ def _load(run: str, step: int | None, image: Path | None = None):
     return load(run, step)
 
 
-def _save(drawn, out: Path) -> None:
+def save_png(drawn, out: Path) -> None:
+    """Writes a Pillow image, whole or not at all."""
     import io
 
     from bothways.core.disk import write_atomic

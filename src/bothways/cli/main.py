@@ -10,7 +10,22 @@ from typing import Annotated
 
 import typer
 
-from bothways.cli import ask, bench, data, distance, evaluate, inspect, probe, quickstart, recipes, size, studies, swap, train
+from bothways.cli import (
+    ask,
+    bench,
+    chat,
+    data,
+    distance,
+    evaluate,
+    inspect,
+    probe,
+    quickstart,
+    recipes,
+    size,
+    studies,
+    swap,
+    train,
+)
 from bothways.cli.terminal import complain, say
 from bothways.core.errors import BothwaysError
 
@@ -29,7 +44,7 @@ _PANELS = {
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
     "Study": {"studies": studies.studies, "study": studies.study, "grid": studies.grid, "swap": swap.swap},
-    "Use": {"answer": ask.answer, "caption": ask.caption, "draw": ask.draw, "edit": ask.edit},
+    "Use": {"answer": ask.answer, "caption": ask.caption, "chat": chat.chat, "draw": ask.draw, "edit": ask.edit},
     "Data": {"make-data": data.make_data, "read": data.read},
 }
 for _panel, _commands in _PANELS.items():

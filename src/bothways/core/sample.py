@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -114,7 +114,31 @@ class Image:
         return self.learn and (self.content is None or self.keep is not None)
 
 
-Segment = Text | Image
+@dataclass(frozen=True)
+class OpenTurn:
+    """The model goes on by itself, in text and pictures, until it ends its turn. In prompts alone: generation puts in its place
+    the texts and images that came out.
+
+    `max_text_tokens` of all its texts together, after which the turn is ended; `max_images`: after so many pictures it goes on
+    in text alone. Raises: DataError for less than 1 text token or 0 images.
+    """
+
+    max_text_tokens: int = 64
+    max_images: int = 1
+    content = None
+    learn = True
+    to_write = True
+    speaker: ClassVar[Role] = "assistant"
+
+    def __post_init__(self):
+        if self.max_text_tokens < 1 or self.max_images < 0:
+            raise DataError(
+                f"Found a turn of at most {self.max_text_tokens} text tokens and {self.max_images} pictures; expected at least "
+                "1 and 0."
+            )
+
+
+Segment = Text | Image | OpenTurn
 
 
 @dataclass(frozen=True)
@@ -148,4 +172,6 @@ class Sample:
 
 
 def _emptied(segment: Segment) -> Segment:
+    if isinstance(segment, OpenTurn):
+        return segment
     return replace(segment, content=None) if isinstance(segment, Text) else replace(segment, content=None, keep=None)

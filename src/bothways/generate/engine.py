@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import ArrayPicture, Image, Sample
+from bothways.core.sample import ArrayPicture, Image, OpenTurn, Sample, Text
 from bothways.generate.row import Chunk, Row, Token, Value, sequence_of
 from bothways.heads.choose import How, pick
 from bothways.layout.batch import collate, padding
@@ -87,9 +87,13 @@ class Engine:
 
     def add(self, samples: list[Sample]) -> None:
         """Start with these samples (all at once). Raises: DataError when one does not fit, ConfigError when an image is to be
-        drawn in a way that the head or the order of training does not know."""
+        drawn in a way that the head or the order of training does not know, or a turn is open to a model that was not taught to
+        decide when to draw."""
+        asked = [segment for sample in samples for segment in sample.segments if segment.to_write]
+        if any(isinstance(segment, OpenTurn) for segment in asked):
+            self.model.config.check_decides_to_draw()
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
-        wants_image = any(isinstance(s, Image) and s.to_write for sample in samples for s in sample.segments)
+        wants_image = any(isinstance(s, Image) or (isinstance(s, OpenTurn) and s.max_images) for s in asked)
         if wants_image:
             self.model.head.config.check_how(self.how)
             check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
@@ -132,20 +136,34 @@ class Engine:
             pictures = {(id(row), segment): picture for (row, segment), picture in zip(drawn, pixels, strict=True)}
         return [self._filled(row, pictures) for row in self.rows]
 
+    def length(self, sample: Sample) -> int:
+        """Positions that a sample may take in all, whatever its open turns and texts become."""
+        return self._length(self._row(sample, frozenset()))
+
     def _row(self, sample: Sample, drop: frozenset[str]) -> Row:
-        laid = pieces(
-            sample,
-            self.model.wording,
-            self.model.given.spec,
-            self.model.learned.spec,
+        lay_out = functools.partial(
+            pieces,
+            wording=self.model.wording,
+            given=self.model.given.spec,
+            learned=self.model.learned.spec,
             drawing=self._drawing,
             causal_given=self.model.config.causal_given,
             same_tokens=self.model.config.same_tokens,
             drop=drop,
             seed=self.how.seed,
         )
-        how, known = self.how, self._known(sample)
-        return Row(sample, laid, self.model.wording.end, how.max_text_tokens, how.seed, how.draw_steps, known)
+        how, wording = self.how, self.model.wording
+        return Row(
+            sample,
+            lay_out(sample),
+            wording.end,
+            how.max_text_tokens,
+            how.seed,
+            how.draw_steps,
+            known=self._known(sample),
+            open_id=wording.open if self.model.config.learn_marks else -1,
+            lay_out=lay_out,
+        )
 
     @functools.cached_property
     def _drawing(self) -> Drawing:
@@ -166,8 +184,14 @@ class Engine:
 
     def _length(self, row: Row) -> int:
         """Positions that a row may take in all: what is given, and what it may write."""
-        texts = sum(piece.to_write and not piece.body for piece in row.pieces)
-        return sum(len(run) for piece in row.pieces for run in piece.runs) + texts * (self.how.max_text_tokens + 1)
+        written = [row.sample.segments[piece.segment] for piece in row.pieces if piece.to_write and not piece.body]
+        return sum(len(run) for piece in row.pieces for run in piece.runs) + sum(map(self._most, written))
+
+    def _most(self, segment: Text | OpenTurn) -> int:
+        """Positions that a text or an open turn may take; an image takes its tokens and two marks."""
+        if isinstance(segment, OpenTurn):
+            return segment.max_text_tokens + 1 + segment.max_images * (self.model.learned.spec.num_tokens + 2)
+        return self.how.max_text_tokens + 1
 
     def _run(self) -> Float[Tensor, "N D"]:
         """Hidden states of all positions that ask, row after row."""
@@ -267,7 +291,7 @@ class Engine:
             draws = [asks[index].draws for index in at]
             hidden, unguided = (part if part is None or len(at) == len(asks) else part[at] for part in (own, shadow))
             if phase == "text":
-                chosen = pick(self.model.backbone.text_logits(hidden), self.how, draws)
+                chosen = self._choose_text(hidden, [asks[index] for index in at])
             else:
                 drawing = [row for row in rows if row.phase == "image"]
                 place = [place for row in drawing for place in row.places]
@@ -277,6 +301,13 @@ class Engine:
             for index, token in zip(at, _apart(chosen), strict=True):
                 tokens[id(asks[index])].append(token)
         return [tokens[id(row)] for row in rows]
+
+    def _choose_text(self, hidden: Float[Tensor, "N D"], rows: list[Row]) -> Tensor:
+        logits = self.model.backbone.text_logits(hidden)
+        full = [at for at, row in enumerate(rows) if row.turn and not row.turn.max_images]
+        if full:  # the turn goes on in text
+            logits[full, self.model.wording.open] = -torch.inf
+        return pick(logits, replace(self.how, temperature=self.how.of_texts), [row.draws for row in rows])
 
     def _drop_done(self) -> None:
         """Rows that are full leave the batch and the cache."""
@@ -299,7 +330,9 @@ class Engine:
         for segment in row.drawn:
             picture = ArrayPicture.named_by_content(pictures[id(row), segment])
             segments[segment] = replace(segments[segment], content=picture, keep=None)
-        return replace(row.sample, segments=tuple(segments))
+        # Of an open turn remain the texts that say something, or one, where nothing came out.
+        empty = {at for at in row.told if not row.written[at] and ({at - 1, at + 1} & row.drawn.keys())}
+        return replace(row.sample, segments=tuple(s for at, s in enumerate(segments) if at not in empty))
 
 
 def _apart(tokens: Tensor) -> list[Value]:

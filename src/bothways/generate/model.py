@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, overload
 from bothways.core.errors import DataError
 from bothways.core.region import AnyRegion, region_of
 from bothways.core.rundir import RunDir
-from bothways.core.sample import AS_BOTH, Image, Sample, Text
+from bothways.core.sample import AS_BOTH, Image, OpenTurn, Sample, Text
 from bothways.data.llava import IMAGE_MARK
 from bothways.data.pixels import picture_from
+from bothways.generate.chat import Chat
 from bothways.generate.engine import fill
 from bothways.heads.choose import OF_DRAWINGS, How
 from bothways.model.store import load as load_weights
@@ -127,6 +128,23 @@ class Model:
 
         return Pil.fromarray(self.generate(sample, how).segments[-1].content.pixels(self.size_px))
 
+    def chat(
+        self,
+        seed: int = 0,
+        text_temperature: float = 0.0,
+        max_text_tokens: int = 64,
+        max_images: int = 1,
+        **settings: Any,
+    ) -> Chat:
+        """A conversation in which the model decides by itself what to answer with: `chat.say("draw a red watch.").pictures`.
+
+        `max_text_tokens` and `max_images` of one reply; `text_temperature` 0 says the likeliest. `settings`: those of `draw`,
+        for the pictures; None: as in the run's own exam. Raises: ConfigError for a model that was not trained with
+        `model.learn_marks=true`, or values out of range; DataError for limits out of range.
+        """
+        how = self._how(seed, text_temperature=text_temperature, **settings)
+        return Chat(self.unified, how, OpenTurn(max_text_tokens, max_images))
+
     @overload
     def generate(self, samples: Sample, how: How = ..., batch_size: int = ...) -> Sample: ...
 
@@ -134,7 +152,8 @@ class Model:
     def generate(self, samples: Sequence[Sample], how: How = ..., batch_size: int = ...) -> list[Sample]: ...
 
     def generate(self, samples, how=How(), batch_size=64):
-        """The sample, or samples, with every empty learned segment filled: texts as str, images as `ArrayPicture`.
+        """The sample, or samples, with every empty learned segment filled: texts as str, images as `ArrayPicture`; an
+        `OpenTurn` by the texts and images that the model chose to give.
 
         `batch_size`: samples generated at once; it changes no result. Raises: DataError when one exceeds the context.
         """

@@ -8,17 +8,21 @@ Several tokens a step: the last known token is held back. Its copies ask for k p
 so they read what is known and not each other; they leave no trace. The next chunk begins with the token held back and goes
 on with those drawn, in order, up to the last, which is now held back. One place at a time needs none of that, because a
 token that is read asks for the place behind its own; k = 1 asks the same question.
+
+An open turn is a text until the opening mark comes out. Then the sample grows by what is known now, a text, an image and the
+rest of the turn, and is laid out anew: what has been read is a prefix of that. The end-of-turn token makes the rest a text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from bothways.core.randomness import rng
-from bothways.core.sample import Image, Sample
+from bothways.core.sample import Image, OpenTurn, Sample, Text
 from bothways.layout.build import Piece
 from bothways.layout.order import tokens_per_step
 from bothways.layout.runs import Cursor, Run, blank_text, lay
@@ -81,7 +85,9 @@ class Row:
     """`drawn` maps a segment to its image tokens in raster order ("N" or "N C"), `written` a segment to its text ids. `draws`
     is the generator of the segment being written, named by (seed, sample, segment): one use a token.
 
-    `known`: all tokens of the pictures of which a part is kept, by segment. `draw_steps`: 0 draws one token a step.
+    `known`: all tokens of the pictures of which a part is kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`:
+    the opening mark, where the model was taught to predict it. `lay_out` gives the pieces of a sample, for one that grows;
+    `told` are the segments that came out of open turns as text.
     """
 
     sample: Sample
@@ -91,17 +97,26 @@ class Row:
     seed: int
     draw_steps: int = 0
     known: dict[int, list[Value]] = field(default_factory=dict)
+    open_id: int = -1
+    lay_out: Callable[[Sample], list[Piece]] | None = None
     phase: Phase = "done"
     at: int = 0
     cursor: Cursor = field(default_factory=Cursor)
     produced: list[Value] = field(default_factory=list)
     written: dict[int, list[int]] = field(default_factory=dict)
     drawn: dict[int, np.ndarray] = field(default_factory=dict)
+    told: list[int] = field(default_factory=list)
 
     @property
     def segment(self) -> int:
         """Index of the segment being written."""
         return self.pieces[self.at].segment
+
+    @property
+    def turn(self) -> OpenTurn | None:
+        """The open turn, or what is left of it, whose text is being written; None within anything else."""
+        segment = self.sample.segments[self.segment]
+        return segment if isinstance(segment, OpenTurn) and self.phase == "text" else None
 
     @property
     def places(self) -> list[int]:
@@ -126,17 +141,42 @@ class Row:
     def take(self, tokens: list[Value]) -> Token | Chunk | None:
         """Accept what was produced in a step; returns the next chunk, or None when the sample is full.
 
-        A text that reaches its limit is closed with the end token, so what follows reads a well-formed turn.
+        A text that reaches its limit, or an opening mark where the prompt wants a text, is closed with the end token, so what
+        follows reads a well-formed turn. One whose turn goes on with an image is closed with nothing: the image's mark follows.
         """
         self.produced += tokens
         if self.phase == "image":
             return self._after_image_tokens(tokens)
-        [token] = tokens
-        if token == self.end_id or len(self.produced) >= self.max_text_tokens:
-            self.written[self.segment] = [t for t in self.produced if t != self.end_id]
-            return self._finish((), [_text([token] if token == self.end_id else [token, self.end_id])])
+        [token], turn, ends = tokens, self.turn, self.pieces[self.at].ends
+        if turn and token == self.open_id:
+            return self._draw_in(turn)
+        stops = token in (self.end_id, self.open_id)
+        if stops or len(self.produced) >= (turn.max_text_tokens if turn else self.max_text_tokens):
+            self.written[self.segment] = self.produced[:-1] if stops else self.produced
+            if turn:
+                self._become(Text(None, learn=True))
+            last = [] if stops else [token]
+            return self._finish((), [_text([*last, self.end_id] if ends else last)])
         here, self.cursor = self.cursor, Cursor(self.cursor.block + 1, self.cursor.position + 1)
         return Token(token, -1, -1, here.block, here.position)
+
+    def _draw_in(self, turn: OpenTurn) -> Chunk:
+        """The opening mark came out: the turn so far was a text, an image comes, then the rest of the turn."""
+        text, self.produced = self.produced[:-1], []
+        self.written[self.segment] = text
+        rest = OpenTurn(turn.max_text_tokens - len(text), turn.max_images - 1)
+        later = {index + 2: tokens for index, tokens in self.known.items() if index > self.segment}
+        self.known = {index: tokens for index, tokens in self.known.items() if index < self.segment} | later
+        self._become(Text(None, learn=True), Image(None, learn=True), rest)
+        assert self.lay_out is not None
+        self.pieces, self.at = self.lay_out(self.sample), self.at + 1
+        return self._begin((), [], self.at)
+
+    def _become(self, *segments: Text | Image | OpenTurn) -> None:
+        """What an open turn, or the rest of one, has turned out to be; the first of it is a text."""
+        at, every = self.segment, self.sample.segments
+        self.told.append(at)
+        self.sample = replace(self.sample, segments=(*every[:at], *segments, *every[at + 1 :]))
 
     def _after_image_tokens(self, tokens: list[Value]) -> Token | Chunk | None:
         done = len(self.produced)
@@ -173,18 +213,21 @@ class Row:
 
     def _go_on(self, tokens: tuple[Token, ...], runs: list[Run], first: int) -> Chunk:
         for index in range(first, len(self.pieces)):
-            piece = self.pieces[index]
-            if piece.to_write:
-                self.at = index
-                self.draws = rng(self.seed, "draw", self.sample.id, piece.segment)
-                given, self.cursor = lay([*runs, *piece.head], self.cursor)
-                if isinstance(self.sample.segments[piece.segment], Image):
-                    return self._begin_image(tokens, given, piece)
-                self.phase = "text"
-                return Chunk(tokens, given)
-            runs = [*runs, *piece.runs]
+            if self.pieces[index].to_write:
+                return self._begin(tokens, runs, index)
+            runs = [*runs, *self.pieces[index].runs]
         self.phase = "done"
         given, self.cursor = lay(runs, self.cursor)
+        return Chunk(tokens, given)
+
+    def _begin(self, tokens: tuple[Token, ...], runs: list[Run], index: int) -> Chunk:
+        """Begin to write piece `index`; `runs` stand before its head."""
+        piece, self.at = self.pieces[index], index
+        self.draws = rng(self.seed, "draw", self.sample.id, piece.segment)
+        given, self.cursor = lay([*runs, *piece.head], self.cursor)
+        if isinstance(self.sample.segments[piece.segment], Image):
+            return self._begin_image(tokens, given, piece)
+        self.phase = "text"
         return Chunk(tokens, given)
 
     def _begin_image(self, tokens: tuple[Token, ...], given: Sequence, piece: Piece) -> Chunk:

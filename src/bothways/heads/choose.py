@@ -32,7 +32,7 @@ class How:
     random; None is as trained, random where that was mixed. `draw_steps` of a picture: 0 draws one token a step, else each
     step draws several at once (a picture of which a part is kept takes no more steps than it has tokens left). `dtype` of the
     backbone's products: float32 is the reference; bfloat16 is faster, the arithmetic that training with `dtype: bfloat16` has,
-    and may choose other tokens.
+    and may choose other tokens. `text_temperature`: that of texts, where it is another (None: `temperature`).
     """
 
     temperature: float = 0.0
@@ -47,13 +47,17 @@ class How:
     order: str | None = None
     draw_steps: int = 0
     dtype: Dtype = "float32"
+    text_temperature: float | None = None
 
     def __post_init__(self):
-        sane = all(math.isfinite(value) and value >= 0 for value in (self.temperature, self.top_k, self.guidance))
+        sane = all(
+            math.isfinite(value) and value >= 0 for value in (self.temperature, self.top_k, self.guidance, self.of_texts)
+        )
         if not sane or self.max_text_tokens < 1:
             raise ConfigError(
-                f"Found temperature {self.temperature}, top_k {self.top_k}, guidance {self.guidance}, max_text_tokens "
-                f"{self.max_text_tokens}; the first three must be finite and not negative, the last at least 1."
+                f"Found temperature {self.temperature} ({self.of_texts} of texts), top_k {self.top_k}, guidance "
+                f"{self.guidance}, max_text_tokens {self.max_text_tokens}; the last must be at least 1, the others finite and "
+                "not negative."
             )
         if self.guidance_ramp not in RAMPS:
             raise ConfigError(unknown("guidance ramp", self.guidance_ramp, RAMPS))
@@ -65,6 +69,11 @@ class How:
             raise ConfigError(f"Found draw_steps {self.draw_steps}; expected at least 1, or 0 for one token a step.")
         if self.dtype not in get_args(Dtype):
             raise ConfigError(unknown("dtype", self.dtype, get_args(Dtype)))
+
+    @property
+    def of_texts(self) -> float:
+        """The temperature of texts."""
+        return self.temperature if self.text_temperature is None else self.text_temperature
 
     def guidance_at(self, revealed: Float[Tensor, "N"]) -> Float[Tensor, "N 1"]:
         """The guidance of each row; `revealed` is the share of its picture's tokens that are there once this one is."""

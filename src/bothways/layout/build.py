@@ -30,7 +30,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import Image, Sample, Text, View
+from bothways.core.sample import Image, OpenTurn, Sample, Text, View
 from bothways.core.spec import VisualSpec
 from bothways.layout.order import Drawing, Order, hidden, known_first, places, raster
 from bothways.layout.runs import Run, copy_of, full, image_run, lay, mark, nothing, text_run
@@ -42,13 +42,15 @@ from bothways.layout.wording import Frame, Wording
 class Piece:
     """One segment of a sample. `segment` is its index (-1: the start of the sequence); `to_write`: the model writes the
     body, so a text's body is empty and an image's says where the tokens will lie. What is kept of an image stands in its
-    head, as clean tokens in the first places of its order."""
+    head, as clean tokens in the first places of its order. `ends`, of a text to be written: with the end-of-turn token; else
+    its turn goes on with the image behind it."""
 
     segment: int
     head: tuple[Run, ...]
     body: tuple[Run, ...]
     tail: tuple[Run, ...] = ()
     to_write: bool = False
+    ends: bool = True
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -112,10 +114,11 @@ def pieces(
     """The start and then one piece a segment; arguments and errors as in `build`."""
     made = [Piece(-1, (), (text_run(wording.opening(sample.segments), Duty.NONE),))]
     order = drawing.order_of(sample.id, seed, step)
-    for index, (segment, frame) in enumerate(zip(sample.segments, wording.frames(sample.segments), strict=True)):
+    frames = wording.frames(sample.segments, whole_turns=drawing.learn_marks)
+    for index, (segment, frame) in enumerate(zip(sample.segments, frames, strict=True)):
         if segment.content is None and not segment.learn:
             raise DataError(f"Segment {index} of sample `{sample.id}` is given but has no content; give it, or learn it.")
-        is_text = isinstance(segment, Text)
+        is_text = not isinstance(segment, Image)  # or a turn, which begins as a text does
         if not segment.learn and ("text" if is_text else "image") in drop:
             piece = Piece(index, (), (nothing(Content.NOTHING_TEXT if is_text else Content.NOTHING_IMAGE),))
         elif is_text:
@@ -124,7 +127,7 @@ def pieces(
             last = index == len(sample.segments) - 1
             name = (sample.id, index, step)
             spec = _spec(learned, sample, "drawn")
-            piece = _learned_image(index, segment, wording, spec, drawing, order, last, seed, name)
+            piece = _ended(_learned_image(index, segment, wording, spec, drawing, order, last, seed, name), frame)
         else:
             views = segment.views[:1] if same_tokens else segment.views
             done = {"given": (given, "read"), "learned": (learned, "drawn")}
@@ -135,9 +138,9 @@ def pieces(
     return made
 
 
-def _text(index: int, segment: Text, frame: Frame, wording: Wording) -> Piece:
+def _text(index: int, segment: Text | OpenTurn, frame: Frame, wording: Wording) -> Piece:
     if segment.to_write:
-        return Piece(index, (), (), to_write=True)
+        return Piece(index, (), (), to_write=True, ends=len(frame.end) > 0)
     ids = wording.encode(segment.content)
     if segment.learn:
         return Piece(index, (), (text_run(ids, Duty.TEXT), text_run(frame.end, Duty.TEXT)))
@@ -208,6 +211,11 @@ def _covered(
     content[~unseen] = Content.CLEAN
     target[~unseen] = Duty.NONE
     return {"content": content, "target": target}
+
+
+def _ended(piece: Piece, frame: Frame) -> Piece:
+    """A learned image with the end of the turn that it is the last of."""
+    return replace(piece, tail=(*piece.tail, text_run(frame.end, Duty.MARK))) if len(frame.end) else piece
 
 
 def _framed(piece: Piece, frame: Frame) -> Piece:

@@ -18,15 +18,15 @@ import numpy as np
 
 from bothways.core.config import digest_of
 from bothways.core.errors import ConfigError, DataError
-from bothways.core.sample import Segment, Text
-from bothways.layout.wording import NO_IDS, Frame, Wording, frozen
+from bothways.core.sample import Segment
+from bothways.layout.wording import NO_IDS, Frame, Wording, ends_turn, frozen
 
 OPEN, CLOSE = "<|image_open|>", "<|image_close|>"
 # Private-use characters: no template strips, splits or escapes them.
 _SENTINEL = re.compile("\ue000([0-9]+)\ue001")
 # Some templates (Llama 3.1) print today's date; a run must not change from one day to the next.
 _CONSTANTS = {"date_string": "26 Jul 2024"}
-Turn = tuple[str, bool]  # speaker, is it a learned text
+Turn = tuple[str, bool]  # speaker, does it end with a learned end of turn
 
 
 class ChatWording(Wording):
@@ -88,10 +88,11 @@ class ChatWording(Wording):
         opens_itself = self._has_template and segments and len(self.frames(segments)[0].before)
         return NO_IDS if opens_itself else super().opening(segments)
 
-    def frames(self, segments: Sequence[Segment]) -> list[Frame]:
+    def frames(self, segments: Sequence[Segment], whole_turns: bool = False) -> list[Frame]:
         if not self._has_template:
-            return super().frames(segments)
-        return self._framed(tuple((s.speaker, s.learn and isinstance(s, Text)) for s in segments))
+            return super().frames(segments, whole_turns)
+        ends = ends_turn(segments, whole_turns)
+        return self._framed(tuple((s.speaker, s.learn and ends) for s, ends in zip(segments, ends, strict=True)))
 
     @functools.cached_property
     def _framed(self) -> Callable[[tuple[Turn, ...]], list[Frame]]:
@@ -100,9 +101,9 @@ class ChatWording(Wording):
     def _template_frames(self, turns: tuple[Turn, ...]) -> list[Frame]:
         between = self._between(turns)
         frames, before = [], between[0]
-        for (_, is_written), glue in zip(turns, between[1:], strict=True):
+        for (_, ends), glue in zip(turns, between[1:], strict=True):
             end = NO_IDS
-            if is_written:
+            if ends:
                 length = int(np.flatnonzero(glue == self.end)[0]) + 1 if self.end in glue else 0
                 end, glue = (glue[:length], glue[length:]) if length else (np.array([self.end]), glue)
             frames.append(Frame(before, NO_IDS, end, NO_IDS))
@@ -150,14 +151,14 @@ class ChatWording(Wording):
 
 
 def _messages(turns: tuple[Turn, ...]) -> list[dict[str, str]]:
-    """One message for neighbouring segments of one speaker; a learned text ends its message, because it ends a turn."""
+    """One message for neighbouring segments of one speaker; what ends a turn ends its message."""
     messages: list[dict[str, str]] = []
     ended = True
-    for index, (speaker, is_written) in enumerate(turns):
+    for index, (speaker, ends) in enumerate(turns):
         sentinel = f"\ue000{index}\ue001"
         if ended or messages[-1]["role"] != speaker:
             messages.append({"role": speaker, "content": sentinel})
         else:
             messages[-1]["content"] += sentinel
-        ended = is_written
+        ended = ends
     return messages

@@ -53,7 +53,9 @@ class Drawing(Config):
     noised: bool = False
     """Put noise on all tokens and predict in place (diffusion inside the backbone)."""
     learn_marks: bool = False
-    """Teach the opening mark too (its own tally): needed by a model that decides by itself to draw."""
+    """Teach when to draw, for a model that decides it by itself. The opening mark is predicted where a text would go on, and a
+    turn of texts and images ends once, with a learned end-of-turn token behind its last (else every text ends with one). Marks
+    and ends behind an image have a tally of their own."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Drawing:

@@ -26,7 +26,8 @@ class Duty(IntEnum):
     NONE = 0
     TEXT = 1
     IMAGE = 2
-    MARK = 3  # the opening mark of an image that the model decides to draw; never part of the text mean
+    MARK = 3  # what a model predicts that decides by itself to draw: the opening mark of an image, and the end of a turn right
+    # behind one; never part of the text mean
 
 
 @dataclass(frozen=True)

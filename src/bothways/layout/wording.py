@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 
 from bothways.core.config import digest_of
 from bothways.core.errors import DataError
-from bothways.core.sample import Segment
+from bothways.core.sample import Image, Segment
 from bothways.layout import bpe
 
 NO_IDS = np.empty(0, dtype=np.int64)
@@ -32,7 +32,8 @@ class Frame:
     """The ids that a turn template puts around one segment. None of them is learned, except `end`.
 
     `before` and `after` stay when the segment is dropped. `closing` is the last part of a given text itself (the house's
-    newline, say) and goes with it. `end` ends a learned text; its last id is the wording's end-of-turn token.
+    newline, say) and goes with it. `end` ends a learned text, or a learned image that ends its turn; its last id is the
+    wording's end-of-turn token.
     """
 
     before: np.ndarray
@@ -47,7 +48,7 @@ class Wording(ABC):
     start: int
     """Opens every sequence."""
     end: int
-    """Ends every learned text; generation stops at it."""
+    """Ends every learned text, or every learned turn (`ends_turn`); generation stops at it."""
     open: int
     """Stands before the tokens of an image, `close` behind them."""
     close: int
@@ -99,14 +100,15 @@ class Wording(ABC):
         """What the sequence opens with, before any frame; here the start token."""
         return np.array([self.start], dtype=np.int64)
 
-    def frames(self, segments: Sequence[Segment]) -> list[Frame]:
-        """What stands around each segment."""
+    def frames(self, segments: Sequence[Segment], whole_turns: bool = False) -> list[Frame]:
+        """What stands around each segment. `whole_turns`: as in `ends_turn`."""
         following = [*segments[1:], None]
-        return [self._house_frame(one, after) for one, after in zip(segments, following, strict=True)]
+        ends = ends_turn(segments, whole_turns)
+        return [self._house_frame(*each) for each in zip(segments, following, ends, strict=False)]
 
-    def _house_frame(self, segment: Segment, following: Segment | None) -> Frame:
+    def _house_frame(self, segment: Segment, following: Segment | None, ends: bool) -> Frame:
         if segment.speaker == "assistant":
-            return self._answer_frame
+            return self._answer_frame if ends else _BARE
         turn_ends = following is not None and (following.learn or following.speaker != segment.speaker)
         return self._turn_frame if turn_ends else _BARE
 
@@ -121,6 +123,22 @@ class Wording(ABC):
 
 
 _BARE = Frame(NO_IDS, NO_IDS, NO_IDS, NO_IDS)
+
+
+def ends_turn(segments: Sequence[Segment], whole_turns: bool) -> list[bool]:
+    """Which segments an end-of-turn token follows, where they are the assistant's: every text and no image.
+
+    `whole_turns` (a model decides by itself to draw): the last segment of a turn alone, text or image. A turn goes on through
+    neighbours of one speaker of which one is an image; two texts are two turns.
+    """
+    following = [*segments[1:], None]
+    if not whole_turns:
+        return [not isinstance(segment, Image) for segment in segments]
+    return [after is None or not _goes_on(one, after) for one, after in zip(segments, following, strict=False)]
+
+
+def _goes_on(one: Segment, after: Segment) -> bool:
+    return one.speaker == after.speaker and (isinstance(one, Image) or isinstance(after, Image))
 
 
 class HouseWording(Wording):

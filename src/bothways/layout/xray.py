@@ -20,7 +20,8 @@ CONTENTS = {
 LEGEND = """\
 content  text as it is (^ start, $ end of turn, < > around an image, \u2423 space, \u21b5 new line);
          image tokens: . clean, ? hidden, ~ noised; one token for a dropped segment: \u00f8 text, \u00d8 image
-duty     what is predicted here: T text, I image token, M opening mark; that of the next position, or of its own (in place)
+duty     what is predicted here: T text, I image token, M opening mark, or end of turn behind an image; that of the next
+         position, or of its own (in place)
 block    a token reads its own and earlier blocks; a private block (bidirectional) is read by itself alone
 place    raster index of an image token in its image
 next     the place whose token is predicted here (shown where the order is not raster); asking: a private position that holds

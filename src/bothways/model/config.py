@@ -9,6 +9,7 @@ from pydantic import Field
 
 from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
 from bothways.core.config import Config
+from bothways.core.errors import ConfigError
 from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
 from bothways.layout.order import Drawing, Orders
 from bothways.vision.configs import AnyTokenizerConfig, VQConfig
@@ -36,7 +37,7 @@ class ModelConfig(Config):
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
-    learn_marks: bool = False  # the opening mark of a learned picture is predicted too, with a tally of its own (P1)
+    learn_marks: bool = False  # the model decides by itself when to draw and when its turn ends (P1); needed by `chat`
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights
@@ -45,6 +46,14 @@ class ModelConfig(Config):
     def same_tokens(self) -> bool:
         """Pictures that are read and pictures that are drawn are the same tokens, so a second view of one would say nothing."""
         return self.given.encodes_as == self.learned.encodes_as
+
+    def check_decides_to_draw(self) -> None:
+        """Raises: ConfigError when the model is not one that decides by itself when to draw and when its turn ends."""
+        if not self.learn_marks:
+            raise ConfigError(
+                "The model was not taught to decide by itself when to draw, so its turn cannot be left open; train one with "
+                "--set model.learn_marks=true."
+            )
 
     @property
     def drawing(self) -> Drawing:
