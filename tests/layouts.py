@@ -58,6 +58,8 @@ segments = st.one_of(
     st.builds(Text, st.text("abc", max_size=4), st.booleans()),
     st.builds(Image, st.just(PICTURE), st.just(True)),
     st.builds(Image, st.just(PICTURE), views=st.sampled_from(VIEWS)),
+    st.builds(Text, st.text("abc", max_size=4), role=st.just("assistant")),
+    st.builds(Image, st.just(PICTURE), role=st.just("assistant")),
 )
 samples = st.builds(
     Sample, st.text("xyz", min_size=1, max_size=3), st.lists(segments, max_size=6).map(tuple), st.sampled_from("uv")

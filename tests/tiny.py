@@ -92,6 +92,8 @@ PATTERNS = {
     "several turns": (given(0), Text("Hour?"), Text("7", learn=True), Text("Minute?"), Text("35", learn=True)),
     "editing": (given(0), Text("Make it red."), drawn(1), Text("done", learn=True)),
     "interleaved": (Text("one", learn=True), drawn(2), Text("two", learn=True), drawn(3)),
+    "illustrated": (given(0), Text("Two?"), Text("1", learn=True), drawn(2), Text("2", learn=True), drawn(3)),
+    "talk": (Text("Draw."), drawn(1), given(0), Text("Hour?"), Text("7", learn=True), drawn(2), Text("So?"), drawn(3)),
     "text alone": (Text("It is sunny. Weather?"), Text("sunny", learn=True)),
 }
 

@@ -112,7 +112,8 @@ def test_terms_are_the_sums_of_the_likelihoods_by_source_and_duty():
     terms = model.terms(tiny.batch_of(model, samples))
     assert set(terms) == {
         "reading:text", "drawing:image", "several turns:text", "editing:text", "editing:image",
-        "interleaved:text", "interleaved:image", "text alone:text",
+        "interleaved:text", "interleaved:image", "illustrated:text", "illustrated:image", "talk:text", "talk:image",
+        "text alone:text",
     }  # fmt: skip
     for name, tally in terms.items():
         pattern, duty = name.split(":")

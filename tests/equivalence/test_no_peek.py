@@ -119,9 +119,11 @@ def said(world: str) -> tuple[list[str], list[Image]]:
 def samples_of(draw: st.DrawFn, world: str) -> Sample:
     """Up to five segments of any kinds in any order, each given or learned, with at least one to be learned."""
     texts, pictures = said(world)
-    text = st.builds(Text, st.sampled_from(texts), st.booleans())
+    text = st.builds(Text, st.sampled_from(texts), st.booleans(), st.sampled_from([None, "assistant"]))
     learned = st.builds(lambda found: Image(found.content, learn=True), st.sampled_from(pictures))
-    given = st.builds(lambda found, views: Image(found.content, views=views), st.sampled_from(pictures), st.sampled_from(VIEWS))
+    as_views = lambda found, views, role: Image(found.content, role=role, views=views)  # noqa: E731
+    role = st.sampled_from([None, "assistant"])
+    given = st.builds(as_views, st.sampled_from(pictures), st.sampled_from(VIEWS), role)
     segments = draw(st.lists(st.one_of(text, learned, given), min_size=1, max_size=4))
     segments.insert(draw(st.integers(0, len(segments))), Image(draw(st.sampled_from(pictures)).content, learn=True))
     return Sample(draw(st.text("xyz", min_size=1, max_size=3)), tuple(segments), world)

@@ -99,12 +99,15 @@ def test_learned_marks_have_a_tally_of_their_own_and_change_no_other():
     having = marked.terms(tiny.batch_of(marked, SAMPLES))
     extra = {name: tally.count for name, tally in having.items() if name not in without}
     # A mark before each picture, and an end behind one that is the last of its turn.
-    assert extra == {"drawing:mark": 2, "editing:mark": 1, "interleaved:mark": 3}
-    # Two texts followed by pictures no longer end the turn.
-    assert having["interleaved:text"].count == without["interleaved:text"].count - 2
+    marks = {"drawing": 2, "editing": 1, "interleaved": 3, "illustrated": 3, "talk": 6}
+    assert extra == {f"{name}:mark": count for name, count in marks.items()}
+    # Texts followed by pictures no longer end the turn.
+    ended_less = {"interleaved:text": 2, "illustrated:text": 2, "talk:text": 1}
     for name, tally in without.items():
-        if name.startswith("interleaved"):
-            continue
+        if name in ended_less:
+            assert having[name].count == tally.count - ended_less[name]
+        if name.partition(":")[0] in {one.partition(":")[0] for one in ended_less}:
+            continue  # what stands before its pictures is another text
         assert having[name].count == tally.count and float(having[name].total) == pytest.approx(float(tally.total), rel=1e-5)
 
 

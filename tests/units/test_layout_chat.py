@@ -15,6 +15,7 @@ from bothways.core.sample import Image, Sample, Text
 from bothways.layout import bpe
 from bothways.layout.build import build
 from bothways.layout.chat import CLOSE, OPEN, ChatWording
+from bothways.layout.order import Drawing
 from bothways.layout.sequence import Content, Duty
 from bothways.layout.wording import load_wording
 from layouts import FOUR, PICTURE, THREE
@@ -83,6 +84,30 @@ def test_images_stand_inside_the_turns_and_the_template_survives_dropping():
             raw = wording._tokenizer.decode([id]) if id >= 0 else ""
             shown += letters.get(content) or names.get(raw) or ("@" if id == wording.end else raw)
         assert shown == shape
+
+
+@pytest.mark.parametrize(("template", "shape"), [(CHATML, "$user\n7@\n$assistant\n"), (INST, "^[INST] 7 [/INST] ")])
+def test_where_marks_are_learned_a_turn_of_texts_and_pictures_is_one_message_with_one_end(template, shape):
+    wording, drawing = ChatWording(tokenizer(template)), Drawing(learn_marks=True)
+    drawn, said = Image(PICTURE, learn=True), Text("7", learn=True)
+    names = {"<|im_start|>": "$", "<s>": "^", OPEN: "<", CLOSE: ">"}
+
+    def shown(*turn) -> tuple[str, str]:
+        sequence = build(Sample("a", (Text("7"), *turn, Text("7"), said)), wording, FOUR, THREE, drawing=drawing)
+        read = [wording._tokenizer.decode([id]) if id >= 0 else "." for id in sequence.ids]
+        letters = [names.get(r) or ("@" if id == wording.end else r) for r, id in zip(read, sequence.ids, strict=True)]
+        learned = sorted(sequence.predicts[sequence.duty != Duty.NONE])
+        return "".join(letters), "".join(letters[at] for at in learned)
+
+    for turn, middle, learned in (
+        ((said,), "7", "7@"),
+        ((drawn,), "<...>", "<...@"),
+        ((said, drawn), "7<...>", "7<...@"),
+        ((drawn, said, drawn), "<...>7<...>", "<...7<...@"),
+    ):
+        content, taught = shown(*turn)
+        assert content.startswith(shape + middle) and taught.replace(" ", "") == learned + "7@"
+        assert content.count("@") == (4 if template is CHATML else 2)
 
 
 @given(st.text())

@@ -112,7 +112,7 @@ def pieces(
     step: int = 0,
 ) -> list[Piece]:
     """The start and then one piece a segment; arguments and errors as in `build`."""
-    made = [Piece(-1, (), (text_run(wording.opening(sample.segments), Duty.NONE),))]
+    made = [Piece(-1, (), (text_run(wording.opening(sample.segments, whole_turns=drawing.learn_marks), Duty.NONE),))]
     order = drawing.order_of(sample.id, seed, step)
     frames = wording.frames(sample.segments, whole_turns=drawing.learn_marks)
     for index, (segment, frame) in enumerate(zip(sample.segments, frames, strict=True)):

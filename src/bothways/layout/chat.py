@@ -83,10 +83,10 @@ class ChatWording(Wording):
         text = self._tokenizer.decode([id], clean_up_tokenization_spaces=False)
         return marks.get(id) or (self._tokenizer.convert_ids_to_tokens(id) if "\ufffd" in text else text)
 
-    def opening(self, segments: Sequence[Segment]) -> np.ndarray:
+    def opening(self, segments: Sequence[Segment], whole_turns: bool = False) -> np.ndarray:
         """The start token, unless the template opens the conversation with words of its own."""
-        opens_itself = self._has_template and segments and len(self.frames(segments)[0].before)
-        return NO_IDS if opens_itself else super().opening(segments)
+        opens_itself = self._has_template and segments and len(self.frames(segments, whole_turns)[0].before)
+        return NO_IDS if opens_itself else super().opening(segments, whole_turns)
 
     def frames(self, segments: Sequence[Segment], whole_turns: bool = False) -> list[Frame]:
         if not self._has_template:

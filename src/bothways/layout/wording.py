@@ -96,7 +96,7 @@ class Wording(ABC):
     def digest(self) -> str:
         """Twelve hex digits, equal exactly when texts get the same ids."""
 
-    def opening(self, segments: Sequence[Segment]) -> np.ndarray:
+    def opening(self, segments: Sequence[Segment], whole_turns: bool = False) -> np.ndarray:
         """What the sequence opens with, before any frame; here the start token."""
         return np.array([self.start], dtype=np.int64)
 

@@ -1,9 +1,10 @@
 """`faithful_to_p1: true`: the choices of P1 (arXiv 2505.23043) in every recipe that can make them. No torch here.
 
-Opening mark learned, one causal pass in raster order, no condition dropped in training and no guidance in drawing, greedy,
-AdamW throughout, and the published loss weights: text 1; image tokens 0.2 under cross-entropy, 1 under 1 - cosine. The world
-has a switch of its own (`world.faithful_to_p1`). What stays the house's: learned places and marks instead of text pieces, a
-backbone of nano size trained whole instead of a 7B one under LoRA, tokens standardised per channel.
+Opening mark learned, an answer of text and picture ended once, one causal pass in raster order, no condition dropped in
+training and no guidance in drawing, greedy, AdamW throughout, and the published loss weights: text 1; image tokens 0.2 under
+cross-entropy, 1 under 1 - cosine. The world has a switch of its own (`world.faithful_to_p1`). What stays the house's: learned
+places and marks instead of text pieces, a backbone of nano size trained whole instead of a 7B one under LoRA, tokens
+standardised per channel.
 
 Source: P1's released code.
 """
