@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_engine import said, slow_hidden, slow_image
 
 import grey
@@ -252,3 +254,26 @@ def test_a_turn_that_may_grow_beyond_the_context_is_refused_before_anything_runs
     with pytest.raises(DataError, match="may take 40 tokens and the model's context holds 39"):
         fill(model(max_tokens=39), [asked])
     assert fill(model(max_tokens=40), [asked])
+
+
+# Conversations as they come ---------------------------------------------------------------------------------------------
+
+words = st.text("ab", min_size=1, max_size=3)
+spoken = st.one_of(
+    st.builds(Text, words),
+    st.sampled_from(GIVEN),
+    st.builds(Text, words, st.just(True)),
+    st.just(DRAWN),
+    st.sampled_from([READ, DRAW, OpenTurn(3, 1), OpenTurn(4, 2)]),
+)
+talks = st.lists(spoken, min_size=1, max_size=5).map(lambda segments: (Text("so"), *segments, OpenTurn(4, 1)))
+
+
+@given(found=st.lists(talks, min_size=3, max_size=3))
+@settings(max_examples=10, deadline=None)
+def test_any_conversation_is_filled_as_the_slow_way_does_in_one_batch(found):
+    samples = [Sample(f"talk {number}", segments) for number, segments in enumerate(found)]
+    how = How(max_text_tokens=3, guidance=2.0)
+    filled = fill(model(), samples, how)
+    assert list(map(said, filled)) == [slow_fill(model("sdpa"), sample, how) for sample in samples]
+    assert all(segment.content is not None for sample in filled for segment in sample.segments)
