@@ -52,6 +52,7 @@ def model(
     order: str = "raster",
     shared: bool = True,
     causal_given: bool = False,
+    learn_marks: bool = False,
 ) -> UnifiedModel:
     """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
     diffusion head in place of regression with `objective`."""
@@ -65,6 +66,7 @@ def model(
         backbone=CausalLMConfig(size="tiny", attention=path),
         order=order,
         causal_given=causal_given,
+        learn_marks=learn_marks,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     for name, weight in made.named_parameters():

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_engine import said, slow_hidden, slow_image
 
+import continuous
 import grey
 from bothways.backbones.lean import LeanCache
 from bothways.core.errors import ConfigError, DataError
@@ -24,6 +25,7 @@ from bothways.core.randomness import rng
 from bothways.core.region import Region
 from bothways.core.sample import Image, OpenTurn, Sample, Segment, Text
 from bothways.generate.engine import Engine, fill
+from bothways.generate.row import Row
 from bothways.heads.choose import How, pick
 from bothways.layout.sequence import Duty
 from bothways.model.unified import UnifiedModel
@@ -62,15 +64,18 @@ def model(path: str = "auto", order: str = "raster", max_tokens: int = 512) -> U
 
 @lru_cache
 def _eager(path: str, order: str, max_tokens: int) -> UnifiedModel:
-    made = grey.model(path, order, max_tokens=max_tokens, learn_marks=True)
+    return eager(grey.model(path, order, max_tokens=max_tokens, learn_marks=True))
+
+
+def eager(made: UnifiedModel) -> UnifiedModel:
     plain = made.backbone.text_logits
 
-    def eager(hidden):
+    def text_logits(hidden):
         scores = plain(hidden)
         scores[:, [made.wording.open, made.wording.end]] += EAGER * scores.std(dim=-1, keepdim=True)
         return scores
 
-    made.backbone.text_logits = eager
+    made.backbone.text_logits = text_logits
     return made
 
 
@@ -232,6 +237,41 @@ def test_parts_to_be_kept_stay_with_their_pictures_when_a_turn_before_them_grows
     filled = list(map(said, fill(model(), samples, HOWS["texts apart"])))
     assert {found[-1][:SIDE] == said(Sample("x", (DRAWN,)))[0][:SIDE] for found in filled} == {True}
     assert len({len(found) - len(sample.segments) for sample, found in zip(samples, filled, strict=True)}) > 1
+
+
+@pytest.mark.parametrize("head", [{}, {"form": "ddpm"}, {"form": "flow", "order": "random"}], ids=["cosine", "ddpm", "flow"])
+def test_a_turn_draws_what_the_same_prompt_draws_that_says_where_pictures_come_for_continuous_tokens_too(head):
+    of = eager(continuous.model.__wrapped__(**head, learn_marks=True))
+    sampled = {"temperature": 1.0, "sampling_steps": 3} if "form" in head else {}
+    how = How(text_temperature=0.0, guidance=2.0, seed=2, max_text_tokens=4, **sampled)
+    open_turns = [sample for sample in SAMPLES if sample.segments[-1] == TURN and not any(s is DRAWN for s in sample.segments)]
+    open_turns = [replace(s, segments=tuple(x for x in s.segments if not isinstance(x, Image))) for s in open_turns]
+    grown = ran(of, open_turns, how)
+    told = [
+        replace(
+            row.sample,
+            segments=tuple(
+                replace(s, content=of.wording.decode(row.written[at])) if at in row.written else s
+                for at, s in enumerate(row.sample.segments)
+            ),
+        )
+        for row in grown
+    ]
+    assert sum(len(row.drawn) for row in grown) >= 6
+    for sample, row in zip(told, grown, strict=True):
+        [same] = ran(of, [sample], how)
+        assert same.drawn.keys() == row.drawn.keys()
+        for at, tokens in same.drawn.items():
+            np.testing.assert_allclose(tokens, row.drawn[at], rtol=0, atol=1e-3)
+
+
+def ran(of: UnifiedModel, samples: list[Sample], how: How) -> list[Row]:
+    engine = Engine(of, how)
+    with torch.inference_mode():
+        engine.add(samples)
+        while engine.active:
+            engine.step()
+    return engine.rows
 
 
 # What is refused ------------------------------------------------------------------------------------------------------
