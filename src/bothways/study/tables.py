@@ -196,7 +196,7 @@ def ledger_rows(study: Study, ledger: Ledger, plan: Plan | None) -> list[LedgerR
         LedgerRow("samples", tuple(count(arm and arm.samples) for arm in arms)),
         LedgerRow("tokens", tuple(count(arm and arm.tokens) for arm in arms)),
         LedgerRow("trained parameters", tuple(count(arm and arm.parameters) for arm in arms)),
-        LedgerRow("training operations", tuple(flops(arm and arm.flops) for arm in arms), "6 a parameter and token"),
+        LedgerRow("training operations", tuple(flops(arm and arm.flops) for arm in arms), "6 × weights × tokens"),
     ]
     rows = [row for row in rows if any(value != "–" for value in row.values)]
     for kind in ledger.kinds:
