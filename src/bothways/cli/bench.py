@@ -61,13 +61,14 @@ def _show(bench: Bench, unit: str, as_json: bool) -> None:
         return
     from rich.table import Table
 
-    table = Table("case", unit, "median s", "process s", "timings", box=None, header_style="bold", pad_edge=False)
     scored = any("accuracy" in case for case in bench.cases)
-    for column in ("all right", "difference (95 %)") if scored else ():
-        table.add_column(column)
+    columns = ("all right", "difference (95 %)") if scored else ("median s", "process s", "timings")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("case", unit, *columns):
+        table.add_column(column, no_wrap=True)
     for case in bench.cases:
-        numbers = f"{case['per_s']:.2f}", f"{case['median_s']:.4f}", f"{case['process_median_s']:.4f}", str(case["num_timings"])
-        table.add_row(case["case"], *numbers, *(_accuracy(case["accuracy"]) if scored else ()))
+        times = f"{case['median_s']:.4f}", f"{case['process_median_s']:.4f}", str(case["num_timings"])
+        table.add_row(case["case"], f"{case['per_s']:.2f}", *(_accuracy(case["accuracy"]) if scored else times))
     page().print(table)
     say(
         f"{bench.ours} is {bench.ratio:.2f} times as fast as {bench.reference} (target {bench.target:g}; "
@@ -84,4 +85,4 @@ def _show(bench: Bench, unit: str, as_json: bool) -> None:
 
 def _accuracy(of: dict[str, float]) -> tuple[str, str]:
     """The share of drawings with all that was asked, and its difference from the reference's on the same requests."""
-    return f"{of['value']:.3f}", f"{of['difference']:+.3f} ({of['low']:+.3f} to {of['high']:+.3f})"
+    return f"{of['value']:.3f}", f"{of['difference']:+.3f} ({of['low']:+.3f}, {of['high']:+.3f})"
