@@ -87,7 +87,8 @@ class BareLoop:
         self.dtype = torch.bfloat16 if recipe.train.dtype == "bfloat16" else torch.float32
         self.backbone = recipe.model.backbone.build(vocab_size)
         self.head = torch.nn.Linear(self.backbone.width, num_codes)
-        self.module = torch.nn.ModuleList([self.backbone, self.head]).train()
+        # Named as in the model, for the optimizer's settings name its parts.
+        self.module = torch.nn.ModuleDict({"backbone": self.backbone, "head": self.head}).train()
         self.optimizer = build_optimizer(self.module, recipe.train)
 
     def ready(self, batch: Batch) -> Ready:
