@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bothways.cli.terminal import RecipeArgument, page, say
+from bothways.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from bothways.bench.measure import Bench
@@ -44,10 +45,12 @@ def draw(
     With --recipe or --run: the recipe's own way and several tokens a step beside the finest sampler one token at a time; with
     a trained run also what that costs in accuracy, on the same requests.
     """
+    if recipe and run:
+        raise ConfigError("Found both --recipe and --run; a run has a recipe of its own, so give one of the two.")
     if recipe or run:
         from bothways.bench.fast import bench_fast
 
-        found = bench_fast(recipe or "unifluid", run and Path(run), num_requests, batch_size, rounds, threads)
+        found = bench_fast(recipe, run and Path(run), num_requests, batch_size, rounds, threads)
     else:
         from bothways.bench.draw import bench_draw
 

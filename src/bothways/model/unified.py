@@ -163,7 +163,7 @@ class UnifiedModel(nn.Module):
         """Tokens of pictures to be drawn under noise; those of given pictures that enter as drawn tokens stay as they are.
 
         Generation feeds back what was predicted, which is never quite right; a model that has only seen true tokens takes the
-        first error for truth. Ours: no seed paper says how it deals with that.
+        first error for truth. Ours: none of the papers says how it deals with that.
         """
         row, at = (batch.duty == int(Duty.IMAGE)).nonzero().unbind(1)
         is_target = torch.zeros(len(batch.learned_tokens), dtype=torch.bool, device=vectors.device)
