@@ -53,6 +53,7 @@ def model(
     causal_given: bool = False,
     max_tokens: int = 512,
     learn_marks: bool = False,
+    aligned_source: bool = False,
 ) -> UnifiedModel:
     """In eval mode; the order changes no weight."""
     config = ModelConfig(
@@ -63,6 +64,7 @@ def model(
         causal_given=causal_given,
         max_tokens=max_tokens,
         learn_marks=learn_marks,
+        aligned_source=aligned_source,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     # Fresh weights answer everything alike; louder ones make what is read matter.

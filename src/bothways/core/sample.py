@@ -157,6 +157,12 @@ class Sample:
     def learns_image(self) -> bool:
         return any(isinstance(s, Image) and s.learn for s in self.segments)
 
+    def edited_in(self, index: int) -> int | None:
+        """The segment whose picture segment `index`, an image to be learned, is an edit of: the last given one before it that
+        enters as learned tokens too. None where there is none."""
+        before = enumerate(self.segments[:index])
+        return max((at for at, s in before if isinstance(s, Image) and not s.learn and "learned" in s.views), default=None)
+
     @property
     def guided_by(self) -> frozenset[str]:
         """The kind of given segments that guidance pulls towards, by dropping them from the other branch: "text" where any is

@@ -83,6 +83,7 @@ class Engine:
         self.model, self.how = model.eval() if model.training else model, how
         self.device = model.nothing_text.device
         self.rows: list[Row] = []
+        self._sources: dict[tuple[int, int], Tensor] = {}
         self.active: list[int] = []  # indices of rows still being written, in the order of the cache
 
     def add(self, samples: list[Sample]) -> None:
@@ -226,7 +227,7 @@ class Engine:
         """The usual step: every row reads as many tokens, all of them produced, so there is nothing to pad and no picture to
         look up. The last `num_asks` of each are private."""
         tokens, shape = [token for row in rows for token in row], (len(rows), len(rows[0]))
-        place, next_place, block, position = self._stacked([token[1:] for token in tokens]).unbind(1)
+        place, next_place, _, block, position = self._stacked([token[1:] for token in tokens]).unbind(1)
         images = [at for at, token in enumerate(tokens) if token.place >= 0]
         if len(images) == len(tokens):
             x = self._embed_drawn(self._values(tokens), place, next_place)
@@ -239,6 +240,7 @@ class Engine:
         if num_asks and len(images) < len(tokens):  # an opening mark that was held back
             marks = ((place < 0) & (next_place >= 0)).nonzero()[:, 0]
             x = x.index_add(0, marks, self.model.next_place(next_place[marks]))
+        x = self._with_sources(x, tokens, shape[1])
         private = (torch.arange(shape[1], device=self.device) >= shape[1] - num_asks).expand(shape)
         return (
             x.view(*shape, -1),
@@ -247,6 +249,23 @@ class Engine:
             private,
             position.view(shape),
         )
+
+    def _with_sources(self, x: Float[Tensor, "N D"], tokens: list[Token], per_row: int) -> Float[Tensor, "N D"]:
+        """In edits, what the picture to be edited has at the place that a token asks for is added."""
+        edits = [at for at, token in enumerate(tokens) if token.source >= 0]
+        if not edits or self.model.source_projector is None:
+            return x
+        owners = self._owners()
+        seen = [self._source(owners[at // per_row], tokens[at].source)[tokens[at].next_place] for at in edits]
+        return x.index_add(0, torch.tensor(edits, device=self.device), torch.stack(seen))
+
+    def _source(self, row: Row, segment: int) -> Float[Tensor, "P D"]:
+        """The embedded tokens of the picture of that segment, which is being edited."""
+        key = id(row), segment
+        if key not in self._sources:
+            tokens = self.model.encodings.learned.tokens([row.sample.segments[segment].content])[0]
+            self._sources[key] = self.model.embed_source(tokens.to(self.device))
+        return self._sources[key]
 
     def _embed_chunks(self, chunks: list[Chunk], most: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Any chunks: what is read, padded on the left to one length, then what asks, padded on the left to `most`."""
@@ -258,21 +277,15 @@ class Engine:
             ]
         samples = [row.sample for row in self._owners()]
         batch = self.model.attach(collate(sequences, samples, side="left")).to(self.device)
-        x = self.model.embed(batch)
-        # A produced image token belongs to no picture yet: its value comes with its chunk.
-        loose = (batch.place >= 0) & (batch.picture < 0)
-        if loose.any():
-            rows, at = loose.nonzero().unbind(1)
-            tokens = self._stacked([value for chunk in chunks for value in chunk.loose])
-            drawn = self._embed_drawn(tokens, batch.place[loose], batch.next_place[loose])
-            x = x.index_put((rows, at), drawn)
+        produced = [value for chunk in chunks for value in chunk.loose]
+        x = self.model.embed(batch, self._stacked(produced) if produced else None)
         return x, batch.doc, batch.block, batch.private, batch.position
 
     def _values(self, tokens: list[Token]) -> Tensor:
         return self._stacked([token.value for token in tokens])
 
     def _stacked(self, values: list[Any]) -> Tensor:
-        """Long "R" or "R 4", or Float "R C" of continuous image tokens."""
+        """Long "R" or "R 5", or Float "R C" of continuous image tokens."""
         return torch.from_numpy(np.array(values)).to(self.device)
 
     def _owners(self) -> list[Row]:

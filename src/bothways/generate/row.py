@@ -33,13 +33,18 @@ Value = int | np.ndarray  # a text id, the index of a discrete image token, or a
 
 
 class Token(NamedTuple):
-    """One token: a text id where `place` is -1, else an image token at that place. The rest as in `Sequence`."""
+    """One token: a text id where `place` is -1, else an image token at that place. The rest as in `Sequence`, columns in the
+    order of `COLUMNS`."""
 
     value: Value
     place: int
     next_place: int
+    source: int
     block: int
     position: int
+
+
+COLUMNS = Token._fields[1:]
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ class Chunk:
 
 def sequence_of(tokens: tuple[Token, ...], asks: bool = False) -> Sequence:
     """The tokens as vectors. `asks`: private, each asking for an image token that is in no sequence yet."""
-    places, ahead, blocks, positions = np.array([token[1:] for token in tokens], dtype=np.int64).reshape(-1, 4).T
+    columns = np.array([token[1:] for token in tokens], dtype=np.int64).reshape(-1, len(COLUMNS)).T
+    places, ahead, sources, blocks, positions = columns
     n, is_text = len(tokens), places < 0
     return Sequence(
         ids=np.array([token.value if token.place < 0 else -1 for token in tokens], dtype=np.int64),
@@ -76,6 +82,7 @@ def sequence_of(tokens: tuple[Token, ...], asks: bool = False) -> Sequence:
         position=positions,
         place=places,
         next_place=ahead,
+        source=sources,
         doc=np.zeros(n, dtype=np.int64),
     )
 
@@ -158,7 +165,7 @@ class Row:
             last = [] if stops else [token]
             return self._finish((), [_text([*last, self.end_id] if ends else last)])
         here, self.cursor = self.cursor, Cursor(self.cursor.block + 1, self.cursor.position + 1)
-        return Token(token, -1, -1, here.block, here.position)
+        return Token(token, -1, -1, -1, here.block, here.position)
 
     def _draw_in(self, turn: OpenTurn) -> Chunk:
         """The opening mark came out: the turn so far was a text, an image comes, then the rest of the turn."""
@@ -248,6 +255,6 @@ def _text(ids: list[int]) -> Run:
     return replace(blank_text(len(ids)), ids=np.array(ids, dtype=np.int64))
 
 
-def _columns(body: Sequence) -> list[tuple[int, int, int, int]]:
-    """Place, next place, block and position of every token."""
-    return list(zip(body.place.tolist(), body.next_place.tolist(), body.block.tolist(), body.position.tolist(), strict=True))
+def _columns(body: Sequence) -> list[tuple[int, ...]]:
+    """What a `Token` says beside its value, of every token."""
+    return list(zip(*(getattr(body, name).tolist() for name in COLUMNS), strict=True))

@@ -26,6 +26,7 @@ _PADDED = {
     "position": 0,
     "place": -1,
     "next_place": -1,
+    "source": -1,
     "doc": PADDING_DOC,
 }
 
@@ -37,8 +38,9 @@ class Batch:
     `ids` is -1 wherever no text token lies, padding included; `predicts` counts within the row. `images` lists every span
     as (row, span, picture); spans start within the padded row. A learned image with a clean copy has two spans and one
     picture. `picture[b, s]` is the row of `given_tokens` (or of `learned_tokens` where `drawn[b, s]`) that the image token
-    at (b, s) belongs to, -1 elsewhere; so its value is `tokens[picture, place]`. `counts`: positions with a duty, by
-    "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows.
+    at (b, s) belongs to, -1 elsewhere; so its value is `tokens[picture, place]`. `source[b, s]` is the row of `edited_tokens`
+    that holds the picture being edited (in the sequence it is a segment); `edited` are these pictures. `counts`: positions
+    with a duty, by "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows.
     """
 
     ids: Tensor
@@ -50,15 +52,18 @@ class Batch:
     position: Tensor
     place: Tensor
     next_place: Tensor
+    source: Tensor
     doc: Tensor
     picture: Tensor
     drawn: Tensor
     images: list[tuple[int, ImageSpan, AbstractPicture | None]]
+    edited: list[AbstractPicture]
     sources: list[str]
     sample_ids: list[str]
     counts: dict[str, int]
     given_tokens: Any = None
     learned_tokens: Any = None
+    edited_tokens: Any = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -105,11 +110,13 @@ def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right
         for span in sequence.images
     ]
     picture, drawn = _pictures(images, len(sequences), longest)
+    edited = _edited(tensors["source"], samples)
     return Batch(
         **{name: torch.from_numpy(array) for name, array in tensors.items()},
         picture=torch.from_numpy(picture),
         drawn=torch.from_numpy(drawn),
         images=images,
+        edited=edited,
         sources=[sample.source for sample in samples],
         sample_ids=[sample.id for sample in samples],
         counts=counts(sequences, samples),
@@ -140,6 +147,17 @@ def _padded(name: str, sequences: list[Sequence], starts: list[int], length: int
     if name == "predicts":
         rows += np.where(rows >= 0, np.array(starts)[:, None], 0)
     return rows
+
+
+def _edited(source: np.ndarray, samples: list[Sample]) -> list[AbstractPicture]:
+    """The pictures that are being edited; `source` then holds their indices instead of segments."""
+    pictures = []
+    for row, segments in enumerate(source):
+        for segment in set(segments[segments >= 0].tolist()):
+            segments[segments == segment] = -2 - len(pictures)  # below what is still to be found
+            pictures.append(samples[row].segments[segment].content)
+    source[source < -1] = -2 - source[source < -1]
+    return pictures
 
 
 def _pictures(

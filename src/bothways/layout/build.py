@@ -56,6 +56,11 @@ class Piece:
     def runs(self) -> tuple[Run, ...]:
         return self.head + self.body + self.tail
 
+    def editing(self, segment: int) -> Piece:
+        """The same piece as an edit of the picture of that segment."""
+        head, body = (tuple(run.editing(segment) for run in runs) for runs in (self.head, self.body))
+        return replace(self, head=head, body=body)
+
 
 def build(
     sample: Sample,
@@ -128,6 +133,8 @@ def pieces(
             name = (sample.id, index, step)
             spec = _spec(learned, sample, "drawn")
             piece = _ended(_learned_image(index, segment, wording, spec, drawing, order, last, seed, name), frame)
+            source = None if "image" in drop else sample.edited_in(index)
+            piece = piece if source is None else piece.editing(source)
         else:
             views = segment.views[:1] if same_tokens else segment.views
             done = {"given": (given, "read"), "learned": (learned, "drawn")}

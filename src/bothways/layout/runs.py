@@ -31,6 +31,7 @@ class Run:
     position: np.ndarray
     place: np.ndarray
     next_place: np.ndarray
+    source: np.ndarray
     num_blocks: int
     num_positions: int
     private: bool = False
@@ -39,6 +40,11 @@ class Run:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def editing(self, segment: int) -> Run:
+        """The same run where the image that it draws is an edit of the picture of that segment."""
+        asks = (self.target == Duty.IMAGE) if self.in_place else (self.next_place >= 0)
+        return replace(self, source=np.where(asks, segment, -1)) if asks.any() else self
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,7 @@ def lay(runs: Iterable[Run], cursor: Cursor = Cursor()) -> tuple[Sequence, Curso
         position=np.concatenate(positions),
         place=np.concatenate([run.place for run in runs]),
         next_place=np.concatenate([run.next_place for run in runs]),
+        source=np.concatenate([run.source for run in runs]),
         doc=np.zeros(at, dtype=np.int64),
         images=tuple(images),
     )
@@ -97,7 +104,7 @@ def text_run(ids: np.ndarray, target: Duty) -> Run:
     """Text tokens, a block each; `target` is the duty of predicting them."""
     n = len(ids)
     none = full(n, -1)
-    return Run(ids, kind(n, Content.TEXT), kind(n, target), raster(n), raster(n), none, none, n, n)
+    return Run(ids, kind(n, Content.TEXT), kind(n, target), raster(n), raster(n), none, none, none, n, n)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -123,6 +130,7 @@ def image_run(span: ImageSpan, block: np.ndarray, target: Duty, next_place: np.n
         position=raster(n),
         place=span.places,
         next_place=full(n, -1) if next_place is None else next_place,
+        source=full(n, -1),
         num_blocks=int(block[-1]) + 1,
         num_positions=n,
         image=span,

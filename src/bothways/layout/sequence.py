@@ -61,6 +61,7 @@ class Sequence:
     position    int64  RoPE position: index in the document; a clean copy repeats its image's
     place       int64  raster index in the image; -1 outside images
     next_place  int64  the place of the token predicted here, where that is an image token at another position; else -1
+    source      int64  the segment of the picture that is being edited, where an image token is predicted here; else -1
     doc         int64  document in a packed sequence
     """
 
@@ -73,6 +74,7 @@ class Sequence:
     position: np.ndarray
     place: np.ndarray
     next_place: np.ndarray
+    source: np.ndarray
     doc: np.ndarray
     images: tuple[ImageSpan, ...] = ()
 

@@ -36,6 +36,7 @@ class ModelConfig(Config):
     order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
+    aligned_source: bool = False  # a picture to be edited is seen at every place that is predicted, beside being read before
     causal_given: bool = False  # given pictures read causally (LLaVA parity) instead of as one bidirectional block
     learn_marks: bool = False  # the model decides by itself when to draw and when its turn ends (P1); needed by `chat`
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py

@@ -32,18 +32,28 @@ class Places(nn.Module):
         return table
 
 
-class Projector(nn.Module):
-    """Vectors of one `VisualSpec` to the backbone's width, plus where each lies in its picture."""
+class ContentProjector(nn.Module):
+    """Vectors of one `VisualSpec` to the backbone's width."""
 
     def __init__(self, config: ProjectorConfig, spec: VisualSpec, width: int):
         super().__init__()
         self.content = _content(config, spec.dim, width)
-        self.places = Places(spec.grid, width)
         # Codes have unit length; continuous tokens have unit size in every channel. Both come in at the latter.
         self.scale = spec.dim**0.5 if isinstance(spec.tokens, Discrete) else 1.0
 
+    def forward(self, vectors: Float[Tensor, "N C"]) -> Float[Tensor, "N D"]:
+        return self.content(self.scale * vectors)
+
+
+class Projector(ContentProjector):
+    """The same, plus where each lies in its picture."""
+
+    def __init__(self, config: ProjectorConfig, spec: VisualSpec, width: int):
+        super().__init__(config, spec, width)
+        self.places = Places(spec.grid, width)
+
     def forward(self, vectors: Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
-        return self.content(self.scale * vectors) + self.places(place)
+        return super().forward(vectors) + self.places(place)
 
 
 def matching_width(config: ProjectorConfig, spec: VisualSpec, width: int, num_parameters: int) -> int:

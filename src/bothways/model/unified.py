@@ -28,7 +28,7 @@ from bothways.model.config import ModelConfig
 from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.freeze import freeze
 from bothways.model.initial import initialise
-from bothways.model.projector import Places, Projector
+from bothways.model.projector import ContentProjector, Places, Projector
 from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -53,6 +53,8 @@ class UnifiedModel(nn.Module):
         shared = config.projector.shared
         self.learned_projector = self.given_projector if shared else Projector(config.projector, self.learned.spec, width)
         self.next_place = Places(self.learned.spec.grid, width)
+        aligned = config.aligned_source
+        self.source_projector = ContentProjector(config.projector, self.learned.spec, width) if aligned else None
         self.nothing_text = nn.Parameter(torch.empty(width))
         self.nothing_image = nn.Parameter(torch.empty(width))
         self.head = config.head.build(self.learned.spec, width)
@@ -90,6 +92,8 @@ class UnifiedModel(nn.Module):
             pictures = batch.pictures(learn)
             if pictures:
                 setattr(batch, name, cache.tokens(pictures).to(device))
+        if batch.edited and self.source_projector is not None:
+            batch.edited_tokens = learned.tokens(batch.edited).to(device)
         return batch
 
     def lay_out(self, sample: Sample, drop: frozenset[str] = frozenset(), step: int = 0, seed: int = 0) -> Sequence:
@@ -133,8 +137,19 @@ class UnifiedModel(nn.Module):
             codes.index_select(0, tokens) + places.index_select(0, place) + ahead[next_place]
         )
 
-    def embed(self, batch: Batch) -> Float[Tensor, "B S D"]:
-        """Input embeddings: text, image tokens at their places, `nothing` tokens, and the next place where one is predicted."""
+    def embed_source(self, tokens: Int[Tensor, "N"] | Float[Tensor, "N C"]) -> Float[Tensor, "N D"]:
+        """What is added where the token at the same place of an edit is predicted: a token of the picture to be edited.
+
+        So what stays as it is needs no search among the tokens read before; over random order a nano model has not learned that
+        search after 900 steps (LOG.md). Source: InstructPix2Pix (arXiv 2211.09800, section 3.2) joins the picture to be edited
+        to the noise by channels; here it is joined to the position that predicts, the noise being in the head.
+        """
+        return self.source_projector(self.learned.vectors(tokens[:, None])[:, 0])
+
+    def embed(self, batch: Batch, produced: Int[Tensor, "N"] | Float[Tensor, "N C"] | None = None) -> Float[Tensor, "B S D"]:
+        """Input embeddings: text, image tokens at their places, `nothing` tokens, and where an image token is predicted its
+        place, and in an edit what the picture to be edited has there. `produced`: the image tokens that belong to no picture
+        yet, row after row."""
         content, shape = batch.content.flatten(), batch.content.shape
         x = self.backbone.embed(batch.ids.clamp_min(0)).flatten(0, 1)
         for kind, vector in ((Content.NOTHING_TEXT, self.nothing_text), (Content.NOTHING_IMAGE, self.nothing_image)):
@@ -152,9 +167,18 @@ class UnifiedModel(nn.Module):
                 if drawn and self.training and self.config.feedback_noise:
                     vectors = self._as_fed_back(batch, vectors, picture, place)
                 x = x.index_copy(0, at, projector(vectors, place))
+        if produced is not None:
+            at = ((batch.place >= 0) & (batch.picture < 0)).flatten().nonzero()[:, 0]
+            vectors = self.learned.vectors(produced[:, None])[:, 0]
+            x = x.index_copy(0, at, self.learned_projector(vectors, batch.place.flatten()[at]))
         at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
+        if batch.edited_tokens is not None:
+            at = (batch.source.flatten() >= 0).nonzero()[:, 0]
+            ahead, here = batch.next_place.flatten()[at], batch.place.flatten()[at]
+            tokens = batch.edited_tokens[batch.source.flatten()[at], torch.where(ahead >= 0, ahead, here)]
+            x = x.index_add(0, at, self.embed_source(tokens).to(x.dtype))
         return x.view(*shape, -1)
 
     def _as_fed_back(
