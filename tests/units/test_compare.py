@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from studies import fake_run
 
 from bothways.core.errors import ConfigError, DataError, RunError
+from bothways.evaluate.crossed import crossed
 from bothways.evaluate.scores import read_items
 from bothways.study.compare import compare
 
@@ -37,7 +40,7 @@ def test_only_measures_that_both_arms_have_are_compared(tmp_path):
     assert not any(name.startswith("drawing") for name in found)
 
 
-def test_seeds_are_paired_and_the_interval_is_over_seeds(tmp_path):
+def test_seeds_are_paired_and_the_interval_is_over_seeds_and_pictures(tmp_path):
     gains = (0.1, 0.2, 0.3)
     better = [fake_run(tmp_path / f"a{s}", {"hour": 0.5 + gain}, seed=s) for s, gain in enumerate(gains)]
     worse = [fake_run(tmp_path / f"b{s}", {"hour": 0.5}, seed=s) for s in range(3)]
@@ -45,11 +48,33 @@ def test_seeds_are_paired_and_the_interval_is_over_seeds(tmp_path):
     each = [one.value for one in difference.per_seed]
     assert difference.num_seeds == 3
     assert difference.value == pytest.approx(np.mean(each))
-    assert difference.high - difference.value == pytest.approx(4.302653 * np.std(each, ddof=1) / np.sqrt(3), rel=1e-4)
+    of_seeds = 4.302653 * np.std(each, ddof=1) / np.sqrt(3)
+    assert difference.spread.high_over_seeds - difference.value == pytest.approx(of_seeds, rel=1e-4)
+    pairs = [[read_items(run)["reading/hour/skill"] for run in pair] for pair in zip(better, worse, strict=True)]
+    whole = crossed(np.stack([one.values - other.values for one, other in pairs]))
+    assert len(set(pairs[0][0].pictures)) == len(pairs[0][0].values), "a question a picture, so a value a picture"
+    assert (difference.low, difference.high) == pytest.approx(whole.interval())
+    assert difference.spread.degrees == pytest.approx(whole.degrees)
     with pytest.raises(ConfigError, match="pair runs of the same seed"):
         compare(better, [worse[1], worse[0], worse[2]])
     with pytest.raises(ConfigError, match="one of each arm a seed"):
         compare(better, worse[:2])
+
+
+def test_pictures_asked_about_unequally_often_count_by_their_questions(tmp_path):
+    better = [fake_run(tmp_path / f"a{s}", {"hour": 0.9}, seed=s) for s in range(3)]
+    worse = [fake_run(tmp_path / f"b{s}", {"hour": 0.4}, seed=s) for s in range(3)]
+    for run in (*better, *worse):  # the first picture is asked about twice
+        path = run / "answers" / "final" / "items.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for one in lines:
+            for name, added in (("ids", "again"), ("pictures", one["pictures"][0]), ("values", one["values"][0])):
+                one[name].append(added)
+        path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    for name, found in compare(better, worse).items():
+        items = [[read_items(run)[name].values for run in pair] for pair in zip(better, worse, strict=True)]
+        assert found.value == pytest.approx(np.mean([one - other for one, other in items])), name
+        assert found.low <= found.value <= found.high
 
 
 def test_different_exams_and_unmarked_runs_are_refused(tmp_path):

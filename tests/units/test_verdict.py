@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from studies import small_study
 
-from bothways.study.compare import Difference, SeedDifference
+from bothways.study.compare import Difference, SeedDifference, Spread
 from bothways.study.verdict import verdict
 
 STUDY = small_study()
@@ -27,6 +27,21 @@ def difference(value: float, reach: float, seeds: int = 5, control: float = 0.5)
         num_seeds=seeds,
         per_seed=(SeedDifference(value=value, low=value - reach, high=value + reach),) * seeds,
         higher_is_better=True,
+        spread=None if seeds == 1 else spread(value, reach),
+    )
+
+
+def spread(value: float, reach: float) -> Spread:
+    """As where the interval's degrees of freedom are many: the 90 % interval is 0.84 as long."""
+    return Spread(
+        seed_sd=0.1,
+        picture_sd=0.3,
+        residual_sd=0.4,
+        degrees=100,
+        low_90=value - 0.84 * reach,
+        high_90=value + 0.84 * reach,
+        low_over_seeds=value - reach,
+        high_over_seeds=value + reach,
     )
 
 
@@ -35,9 +50,11 @@ def difference(value: float, reach: float, seeds: int = 5, control: float = 0.5)
     [
         (0.10, 0.03, "supported"),
         (0.06, 0.05, "supported"),
-        (0.00, 0.03, "refuted"),
+        (0.00, 0.03, "no effect"),
+        (0.03, 0.01, "no effect"),
+        (-0.03, 0.01, "no effect"),
         (-0.2, 0.10, "refuted"),
-        (0.03, 0.01, "refuted"),
+        (0.00, 0.07, "undecided"),
         (0.10, 0.20, "undecided"),
         (0.04, 0.03, "undecided"),
     ],
@@ -45,7 +62,19 @@ def difference(value: float, reach: float, seeds: int = 5, control: float = 0.5)
 def test_with_enough_seeds_the_rule_decides(value, reach, label):
     found = verdict(STUDY, READING, difference(value, reach))
     assert found.label == label
-    assert found.cannot_say == ""
+    assert ("seeds" in found.cannot_say) == (label == "undecided"), "how many seeds would decide is told where they would"
+
+
+def test_a_measure_that_is_better_when_lower_is_judged_the_other_way_round():
+    turned = difference(-0.10, 0.03).model_copy(update={"higher_is_better": False})
+    assert verdict(STUDY, READING, turned).label == "supported"
+
+
+def test_where_pictures_are_too_few_no_number_of_seeds_is_enough_and_it_says_so():
+    wide = difference(0.0, 0.2)
+    few = wide.model_copy(update={"spread": spread(0.0, 0.2).model_copy(update={"picture_sd": 1.0})})
+    assert "more pictures" in verdict(STUDY, READING, few).cannot_say
+    assert "more pictures" not in verdict(STUDY, READING, wide).cannot_say
 
 
 def test_one_seed_never_decides_but_says_what_was_seen_and_what_it_leaves_open():
@@ -61,7 +90,8 @@ def test_one_seed_never_decides_but_says_what_was_seen_and_what_it_leaves_open()
 
 def test_three_seeds_are_still_too_few_and_say_what_they_could_show():
     found = verdict(STUDY, READING, difference(0.2, 0.01, seeds=3))
-    assert found.label == "undecided"
+    assert (found.label, found.headline) == ("pilot", "a pilot saw a difference")
+    assert verdict(STUDY, READING, difference(0.2, 0.3, seeds=3)).label == "undecided"
     assert "3 seeds would show a true difference of" in found.cannot_say
 
 

@@ -40,7 +40,7 @@ def estimate(values: Sequence[float], clusters: Sequence[Hashable], *, share: bo
 
     Raises: DataError when there are no values or the lengths differ.
     """
-    sums, counts = _by_cluster(values, clusters)
+    sums, counts = by_cluster(values, clusters)
     value, se = _mean_and_se(sums, counts)
     low, high = _wilson(value, se, counts) if share else _student(value, se, len(sums))
     return Estimate(value, se, low, high, int(counts.sum()), len(sums))
@@ -48,14 +48,14 @@ def estimate(values: Sequence[float], clusters: Sequence[Hashable], *, share: bo
 
 def clustered_se(values: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """Standard error of the mean when values of one cluster go together; NaN with fewer than two clusters."""
-    return _mean_and_se(*_by_cluster(values, clusters))[1]
+    return _mean_and_se(*by_cluster(values, clusters))[1]
 
 
 def bootstrap(
     values: Sequence[float], clusters: Sequence[Hashable], seed: int = 0, num_resamples: int = NUM_RESAMPLES
 ) -> Estimate:
     """Mean of `values` with the percentile interval of whole clusters drawn with replacement."""
-    sums, counts = _by_cluster(values, clusters)
+    sums, counts = by_cluster(values, clusters)
     value, se = _mean_and_se(sums, counts)
     if len(sums) < 2:
         return Estimate(value, math.nan, math.nan, math.nan, int(counts.sum()), len(sums))
@@ -106,7 +106,7 @@ def _resamples(num_clusters: int, num_resamples: int, seed: int) -> np.ndarray:
     return rng(seed, "bootstrap", num_clusters).multinomial(num_clusters, shares, size=num_resamples).astype(np.float64)
 
 
-def _by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+def by_cluster(values: Sequence[float], clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
     """Sums and counts per cluster, in order of first appearance."""
     array = np.asarray(values, dtype=np.float64)
     if len(array) == 0 or len(array) != len(clusters):

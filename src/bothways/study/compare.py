@@ -1,7 +1,8 @@
 """Paired differences between two arms: the same items, the same seeds, so most of the luck cancels.
 
 One seed: differences item by item, with a bootstrap over pictures. That interval says how far *these two models* differ on
-pictures like these; it knows nothing of other seeds. Two seeds or more: one difference a seed, Student's interval over seeds.
+pictures like these; it knows nothing of other seeds. Two seeds or more: an interval over seeds and pictures at once
+(`evaluate/crossed.py`), with Student's over the seeds' means beside it.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 
 from bothways.core.config import Config, read_yaml
 from bothways.core.errors import ConfigError, DataError
+from bothways.evaluate.crossed import crossed
 from bothways.evaluate.scores import ItemValues, Score, read_items, read_scores
-from bothways.evaluate.statistics import bootstrap, over_seeds
+from bothways.evaluate.statistics import bootstrap, by_cluster, over_seeds
 from bothways.study.plan import flatten
 
 
@@ -28,8 +30,23 @@ class SeedDifference(Config):
     high: float | None
 
 
+class Spread(Config):
+    """Where the spread of a difference over seeds and pictures comes from, as standard deviations: which seed, which picture,
+    and what is left; `degrees` of freedom of the whole. `low_90` to `high_90`: the 90 % interval, which decides that there is
+    no effect of some size; `low_over_seeds` to `high_over_seeds`: Student's 95 % interval over the seeds' means."""
+
+    seed_sd: float
+    picture_sd: float
+    residual_sd: float
+    degrees: float
+    low_90: float
+    high_90: float
+    low_over_seeds: float
+    high_over_seeds: float
+
+
 class Difference(Config):
-    """Treatment minus control on one measure. `low` to `high`: 95 %."""
+    """Treatment minus control on one measure. `low` to `high`: 95 %. `spread`: with two seeds or more."""
 
     measure: str
     unit: str
@@ -44,6 +61,7 @@ class Difference(Config):
     num_seeds: int
     per_seed: tuple[SeedDifference, ...]
     higher_is_better: bool
+    spread: Spread | None = None
 
     @property
     def gain(self) -> float:
@@ -76,25 +94,60 @@ def _load(run: Path, exam: str) -> dict[str, Loaded]:
 
 
 def _difference(name: str, pairs: Sequence[tuple[Loaded, Loaded]]) -> Difference:
-    found = [bootstrap(*_paired(name, one[1], other[1])) for one, other in pairs]
+    paired = [_paired(name, one[1], other[1]) for one, other in pairs]
+    found = [bootstrap(*each) for each in paired]
     one_seed = len(found) == 1
-    whole = found[0] if one_seed else over_seeds([each.value for each in found])
+    value, low, high, spread = (found[0].value, found[0].low, found[0].high, None) if one_seed else _over_both(name, paired)
     scores = [(one[0], other[0]) for one, other in pairs]
     return Difference(
         measure=name,
         unit=scores[0][0].unit,
         treatment=float(np.mean([one.value for one, _ in scores])),
         control=float(np.mean([other.value for _, other in scores])),
-        value=whole.value,
-        low=_known(whole.low),
-        high=_known(whole.high),
-        method="paired bootstrap over pictures, one seed" if one_seed else f"Student's t over {len(found)} paired seeds",
+        value=value,
+        low=_known(low),
+        high=_known(high),
+        method="paired bootstrap over pictures, one seed" if one_seed else f"over {len(found)} paired seeds and their pictures",
         n=found[0].num_items,
         num_pictures=found[0].num_clusters,
         num_seeds=len(found),
         per_seed=tuple(SeedDifference(value=f.value, low=_known(f.low), high=_known(f.high)) for f in found),
         higher_is_better=scores[0][0].higher_is_better,
+        spread=spread,
     )
+
+
+def _over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> tuple[float, float, float, Spread | None]:
+    """Mean, both ends of its interval, and what they follow from. With one picture the interval is over seeds alone."""
+    means = over_seeds([float(values.mean()) for values, _ in paired])
+    pictures = list(dict.fromkeys(paired[0][1]))
+    if any(set(others) != set(pictures) for _, others in paired):
+        raise DataError(f"The seeds sat different exams, so `{name}` cannot be summed up; examine all on the same pictures.")
+    if len(pictures) < 2:
+        return means.value, means.low, means.high, None
+    found = crossed(np.stack([_by_picture(values, asked, pictures) for values, asked in paired]))
+    (low, high), (low_90, high_90) = found.interval(), found.interval(0.90)
+    spread = Spread(
+        seed_sd=float(found.seed_sd),
+        picture_sd=float(found.picture_sd),
+        residual_sd=float(found.residual_sd),
+        degrees=float(found.degrees),
+        low_90=float(low_90),
+        high_90=float(high_90),
+        low_over_seeds=means.low,
+        high_over_seeds=means.high,
+    )
+    return means.value, float(low), float(high), spread
+
+
+def _by_picture(values: np.ndarray, asked: Sequence[str], pictures: Sequence[str]) -> np.ndarray:
+    """A value a picture, in that order, with the mean of `values`: of pictures asked about unequally often, each deviation
+    from the mean by how often."""
+    sums, counts = by_cluster(values, asked)
+    order = {picture: at for at, picture in enumerate(dict.fromkeys(asked))}
+    at = [order[picture] for picture in pictures]
+    mean = values.mean()
+    return mean + (sums[at] - mean * counts[at]) / counts.mean()
 
 
 def _paired(name: str, one: ItemValues, other: ItemValues) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -88,8 +88,9 @@ class Study(Config):
     def rule(self) -> str:
         """The verdict rule in words; verdict.py applies it."""
         return (
-            f"At least {self.min_seeds} seeds, or the verdict is undecided. Differences are paired by seed, with Student's "
-            "95 % interval over seeds. Supported when the interval lies above 0 and the mean reaches the minimum effect; "
-            "refuted when the interval lies below the minimum effect; otherwise undecided. Undecided, too, when both arms lie "
+            f"At least {self.min_seeds} seeds, or there is no verdict: two or more may say that a pilot saw a difference. "
+            "Differences are paired by seed and picture, with a 95 % interval over both at once. Supported when it lies above "
+            "0 and the mean reaches the minimum effect; refuted when it lies below 0; no effect of that size when the 90 % "
+            "interval lies within plus and minus the minimum effect; otherwise undecided. Undecided, too, when both arms lie "
             f"below {self.floor:g} (nothing learned yet) or both above {self.ceiling:g} (no room left) on the primary measure."
         )

@@ -1,7 +1,9 @@
-"""The verdict: supported, refuted or undecided, with the sentences that say why. The rule is the study's (`Study.rule`)."""
+"""The verdict: supported, refuted, no effect, or undecided, with the sentences that say why. The rule is the study's
+(`Study.rule`); how often it errs is counted on studies whose truth is known (`study/simulate.py`)."""
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from bothways.core.config import Config
@@ -10,7 +12,7 @@ from bothways.study.compare import Difference
 from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
 
-Label = Literal["supported", "refuted", "undecided"]
+Label = Literal["supported", "refuted", "no effect", "pilot", "undecided"]
 Direction = Literal["ahead", "behind", "level", "unknown"]
 
 
@@ -55,23 +57,49 @@ def _decide(study: Study, comparison: Comparison, difference: Difference) -> tup
         return "undecided", "undecided: nothing learned yet", f"Both arms lie below {study.floor:g}, where no effect can show."
     if min(both) > study.ceiling:
         return "undecided", "undecided: no room left", f"Both arms lie above {study.ceiling:g}, where no effect can show."
+    low, high = gains(difference.low, difference.high, difference.higher_is_better)
     if difference.num_seeds < study.min_seeds:
         why = f"{_seeds(difference.num_seeds)} cannot decide it: the rule asks for at least {study.min_seeds}."
-        return "undecided", "undecided at this budget", why
-    low, high = _gains(difference)
-    if low > 0 and difference.gain >= least:
-        why = f"The interval lies above 0 and the difference reaches the minimum effect of {least:g}."
-        return "supported", "supported", why
-    if high < least:
-        return "refuted", "refuted", f"The whole interval lies below the minimum effect of {least:g}."
-    why = f"The interval holds both differences that would matter (at least {least:g}) and ones that would not."
-    return "undecided", "undecided", why
+        seen = difference.num_seeds > 1 and (low > 0 or high < 0)
+        return ("pilot", "a pilot saw a difference", why) if seen else ("undecided", "undecided at this budget", why)
+    spread = difference.spread
+    narrow = gains(spread.low_90, spread.high_90, difference.higher_is_better) if spread else (low, high)
+    label = decide(difference.gain, (low, high), narrow, least)
+    return label, _HEADLINES[label].format(least=least), _REASONS[label].format(least=least)
 
 
-def _gains(difference: Difference) -> tuple[float, float]:
-    """The interval of the gain. With two seeds or more both ends are known."""
-    ends = (difference.low or 0.0, difference.high or 0.0)
-    return ends if difference.higher_is_better else (-ends[1], -ends[0])
+_HEADLINES = {
+    "supported": "supported",
+    "refuted": "refuted",
+    "no effect": "no effect larger than {least:g}",
+    "undecided": "undecided",
+}
+_REASONS = {
+    "supported": "The interval lies above 0 and the difference reaches the minimum effect of {least:g}.",
+    "refuted": "The whole interval lies below 0.",
+    "no effect": "The 90 % interval lies between -{least:g} and +{least:g}: no effect of that size either way.",
+    "undecided": "The interval holds both differences that would matter (at least {least:g}) and ones that would not.",
+}
+
+
+def decide(gain: float, whole: tuple[float, float], narrow: tuple[float, float], least: float) -> Label:
+    """The rule with enough seeds: of a gain, its 95 % interval (`whole`) and its 90 % one (`narrow`).
+
+    The 90 % interval makes two one-sided tests at 5 % of it, which is how the absence of an effect is shown; both that and an
+    effect below zero may hold, and then the smaller claim is made.
+    Source: D. J. Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15, 1987 (two one-sided tests).
+    """
+    if -least < narrow[0] and narrow[1] < least:
+        return "no effect"
+    if whole[0] > 0 and gain >= least:
+        return "supported"
+    return "refuted" if whole[1] < 0 else "undecided"
+
+
+def gains(low: float | None, high: float | None, higher_is_better: bool) -> tuple[float, float]:
+    """The interval of the gain, endless where nothing is known."""
+    ends = (-math.inf if low is None else low, math.inf if high is None else high)
+    return ends if higher_is_better else (-ends[1], -ends[0])
 
 
 def _seen(comparison: Comparison, difference: Difference) -> str:
@@ -91,10 +119,11 @@ def _seen(comparison: Comparison, difference: Difference) -> str:
 
 
 def _open(study: Study, comparison: Comparison, difference: Difference) -> str:
-    """What too few seeds leave open."""
+    """What too few seeds leave open, and what would decide it."""
     num, sd, least = difference.num_seeds, comparison.seed_sd, comparison.minimum_effect
     if num >= study.min_seeds:
-        return ""
+        label, *_ = _decide(study, comparison, difference)
+        return _would_decide(difference, least) if label == "undecided" else ""
     text = (
         "The interval is over pictures. It says how far these very models differ on new pictures, not what another draw of "
         "initial weights and data order would give."
@@ -115,6 +144,24 @@ def _open(study: Study, comparison: Comparison, difference: Difference) -> str:
             text += f", so {num} seeds would show a true difference of {detectable(sd, num):.2f} or more"
         text += f". To see one of {least:g} four times in five takes about {seeds_needed(least, sd)} paired seeds."
     return text
+
+
+def _would_decide(difference: Difference, least: float) -> str:
+    """How many seeds, or how many pictures, the parts of this spread ask for."""
+    spread = difference.spread
+    if spread is None:
+        return ""
+    of_answers = spread.residual_sd / math.sqrt(difference.num_pictures)
+    per_seed = math.hypot(spread.seed_sd, of_answers)
+    text = (
+        f"Between seeds the difference spreads with a standard deviation of {per_seed:.2g} ({of_answers:.2g} of it because an "
+        f"exam is short). To see one of {least:g} four times in five takes about "
+        f"{seeds_needed(least, max(per_seed, 1e-6))} seeds"
+    )
+    of_pictures = spread.picture_sd / math.sqrt(difference.num_pictures)
+    if 2 * of_pictures > least:
+        text += f", and more pictures: which ones were asked moves the mean by {of_pictures:.2g} however many seeds there are"
+    return text + "."
 
 
 def _seeds(num: int) -> str:
