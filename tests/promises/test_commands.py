@@ -20,8 +20,11 @@ ROOT = Path(__file__).parent.parent.parent
 PROMISED = {
     "quickstart": {"--out", "--seeds", "--recipe", "--world"},
     "recipes": set(),
-    "studies": set(),
-    "study": {"--out", "--seeds", "--set"},
+    "study list": set(),
+    "study plan": {"--seeds", "--out", "--set"},
+    "study run": {"--out", "--seeds", "--runs", "--set"},
+    "study report": {"--runs"},
+    "study simulate": {"--studies"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},
     "distance": {"--num", "--set"},
     "swap": {"--part", "--out"},
@@ -121,7 +124,9 @@ import bothways.core.config, bothways.core.rundir, bothways.core.sample, bothway
 import bothways.layout.build, bothways.layout.wording, bothways.layout.order, bothways.layout.xray
 for words in (["--help"], ["train", "--help"], ["recipes"], ["inspect", "vq-vq"], ["evaluate", "nowhere"]):
     main(words)
-print("loaded:", *sorted({"torch", "transformers", "scipy", "matplotlib"} & set(sys.modules)))
+loaded = {"torch", "transformers", "scipy", "matplotlib"} & set(sys.modules)
+main(["study", "plan", "labels-saved"])  # quantiles are scipy's
+print("loaded:", *sorted(loaded | {"torch", "transformers", "matplotlib"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr

@@ -17,12 +17,13 @@ from bothways.cli import (
     data,
     distance,
     evaluate,
+    grid,
     inspect,
     probe,
     quickstart,
     recipes,
     size,
-    studies,
+    study,
     swap,
     train,
 )
@@ -43,13 +44,24 @@ _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect, "size": size.size},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
     "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
-    "Study": {"studies": studies.studies, "study": studies.study, "grid": studies.grid, "swap": swap.swap},
+    "Study": {"grid": grid.grid, "swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "chat": chat.chat, "draw": ask.draw, "edit": ask.edit},
     "Data": {"make-data": data.make_data, "read": data.read},
 }
 for _panel, _commands in _PANELS.items():
     for _name, _command in _commands.items():
         app.command(_name, rich_help_panel=_panel)(_command)
+
+_study = typer.Typer(help="Ask a question: plan it, run its arms, report with a verdict.", no_args_is_help=True)
+for _name, _command in {
+    "list": study.list_,
+    "plan": study.plan,
+    "run": study.run,
+    "report": study.report,
+    "simulate": study.simulate,
+}.items():
+    _study.command(_name)(_command)
+app.add_typer(_study, name="study", rich_help_panel="Study")
 
 _bench = typer.Typer(help="Speed beside a bare loop and beside transformers.", no_args_is_help=True)
 for _command in (bench.train, bench.draw):

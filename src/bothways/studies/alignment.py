@@ -62,7 +62,7 @@ SHARED = _rotation_study(
         "A shared projector of unified arms must serve two spaces, which is capacity and not alignment: `alignment-frozen` has "
         "no capacity to share, and `alignment-absorbed` no sharing.",
     ),
-    reproduce="bothways study alignment",
+    reproduce="bothways study run alignment",
 )
 
 FROZEN = _rotation_study(
@@ -72,7 +72,7 @@ FROZEN = _rotation_study(
     expectation="Skills below those of `alignment` at every setting; a gain that shrinks with the rotation, if P1 is right.",
     base_changes={"model.frozen": ["given_projector", "learned_projector"]},
     controls=("The frozen projector still tells the codes apart: its first layer is random and wider than the codes.",),
-    reproduce="bothways study alignment-frozen",
+    reproduce="bothways study run alignment-frozen",
 )
 
 ABSORBED = _rotation_study(
@@ -84,7 +84,7 @@ ABSORBED = _rotation_study(
     ),
     base_changes={"model.projector.shared": False},
     controls=("Initial weights are not rotated with the tokens, so single runs differ as runs of two seeds do.",),
-    reproduce="bothways study alignment-absorbed",
+    reproduce="bothways study run alignment-absorbed",
 )
 
 P1_MAP = Study(
@@ -108,7 +108,7 @@ P1_MAP = Study(
         "Strengths above 0 all have the whole rotation, as P1 has; strength 0 is no map at all. So the step from 0 to "
         "0.1 is that of the rotation, and only the steps after it are those of scale and offset.",
     ),
-    reproduce="bothways study alignment-p1",
+    reproduce="bothways study run alignment-p1",
     **_dial(
         {
             name: {"model.given.rotation": float(s > 0), "model.given.scale": s, "model.given.offset": s}
@@ -145,7 +145,7 @@ NATURAL = Study(
         f"--out {OTHERS}/vq-1`, the same with `--set 'tokenizer.channel_multiplier=[1,2,2,4]' --out {OTHERS}/vq-4x4`, and "
         f"`bothways train-tokenizer semantic-tokenizer --out {OTHERS}/semantic`.",
     ),
-    reproduce="bothways study alignment-natural",
+    reproduce="bothways study run alignment-natural",
     **_dial(
         {
             "same": {"model.given": VQ},

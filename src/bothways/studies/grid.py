@@ -43,5 +43,5 @@ def grid(
             if (world, recipe.name) in jobs:
                 raise ConfigError(f"Found the cell `{recipe.name}` on the world {world} twice; name each once.")
             folder = out / f"{world}-{recipe.name}"
-            jobs[world, recipe.name] = Job(recipe.name, recipe, folder, out / "cache", reads=True, draws=True)
+            jobs[world, recipe.name] = Job(recipe.name, None, recipe, folder, out / "cache", reads=True, draws=True)
     return Grid(out, jobs)

@@ -60,5 +60,5 @@ STUDY = Study(
         "Text alone tells and asks for the hour in every arm, so that no arm fails for want of the words.",
         "A question of two facts that needs the hour goes with it; the exam asks for everything in every arm.",
     ),
-    reproduce="bothways study labels-saved",
+    reproduce="bothways study run labels-saved",
 )

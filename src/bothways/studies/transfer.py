@@ -56,7 +56,7 @@ TO_READING = Study(
     axis=("data.sources", "model.projector.shared"),
     held_fixed=HELD_FIXED,
     controls=(TWICE, TEXT_ALONE, "Answers are well formed or not: the share stands beside the accuracy, and so does chance."),
-    reproduce="bothways study transfer-to-reading",
+    reproduce="bothways study run transfer-to-reading",
 )
 
 TO_DRAWING = Study(
@@ -74,7 +74,7 @@ TO_DRAWING = Study(
     axis=("data.sources", "model.projector.shared"),
     held_fixed=HELD_FIXED,
     controls=(TWICE, TEXT_ALONE),
-    reproduce="bothways study transfer-to-drawing",
+    reproduce="bothways study run transfer-to-drawing",
 )
 
 PATTERNS: dict[str, dict[str, Any]] = {
@@ -110,5 +110,5 @@ WHERE = Study(
         "Patterns differ in what they can learn at all, so a pattern is compared with its own single-task arms only.",
         "Finished runs answer the same question without new training: `bothways swap unified understanding --part backbone`.",
     ),
-    reproduce="bothways study transfer-where",
+    reproduce="bothways study run transfer-where",
 )

@@ -20,14 +20,21 @@ LEDGER = "ledger.json"
 
 @dataclass(frozen=True)
 class Job:
-    """`folder` becomes the run folder; `cache` holds the encoded pictures; `reads` and `draws` say which exams are sat."""
+    """`folder` becomes the run folder; `cache` holds the encoded pictures; `reads` and `draws` say which exams are sat. `seed`:
+    that of a study's run; None where there is one run alone, called as its folder is."""
 
     arm: str
+    seed: int | None
     recipe: Recipe
     folder: Path
     cache: Path
     reads: bool
     draws: bool
+
+    @property
+    def title(self) -> str:
+        """What people call the run."""
+        return self.folder.name if self.seed is None else f"{self.arm}-{self.seed}"
 
     @property
     def is_done(self) -> bool:
@@ -90,6 +97,6 @@ def child(job: Job, answer: Connection) -> None:
     except BothwaysError as error:
         answer.send((str(error), error.exit_code, None))
     except KeyboardInterrupt:
-        answer.send((f"{job.folder.name} was interrupted.", 128 + signal.SIGINT, None))
+        answer.send((f"{job.title} was interrupted.", 128 + signal.SIGINT, None))
     except BaseException:
-        answer.send((f"{job.folder.name} failed.", 70, traceback.format_exc()))
+        answer.send((f"{job.title} failed.", 70, traceback.format_exc()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,41 @@ from bothways.study.study import Comparison, Study
 from bothways.study.tables import editing, everything, ledger_rows, others, score_groups
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Where the study stands beside what was registered: what is not finished, the hash of the registered plan, and what was
+    changed since then (a list of {"when", "changed": [lines]})."""
+
+    missing: tuple[str, ...] = ()
+    registered: str | None = None
+    amendments: tuple[Mapping[str, Any], ...] = ()
+
+
 def write_report(
-    study: Study, arms: Mapping[str, Sequence[Path]], out_dir: Path, ledger: Ledger, plan: Plan | None = None
+    study: Study,
+    arms: Mapping[str, Sequence[Path]],
+    out_dir: Path,
+    ledger: Ledger,
+    plan: Plan | None = None,
+    standing: Standing | None = None,
 ) -> Path:
     """Writes OUT/report.html and OUT/report.json, and returns the path of the former.
 
     `arms`: arm -> its marked run folders, in the order of the study's seeds. `plan` adds what differs between the arms and
-    the samples that each one saw. Raises: ConfigError when arms and study do not fit, RunError when a run is unmarked or
-    the disk refuses.
+    the samples that each one saw, `standing` what was registered and what is not finished. Raises: ConfigError when arms and
+    study do not fit, RunError when a run is unmarked or the disk refuses.
     """
     found = gather(study, arms)
-    write_json(out_dir / "report.json", to_json(found, ledger))
+    standing = standing or Standing()
+    write_json(out_dir / "report.json", {**to_json(found, ledger), "standing": asdict(standing)})
     path = out_dir / "report.html"
-    write_atomic(path, render(found, ledger, plan, out_dir))
+    write_atomic(path, render(found, ledger, plan, out_dir, standing))
     return path
 
 
-def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> str:
+def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path, standing: Standing) -> str:
     """The text of report.html."""
-    return page("report.html", {"signed": signed} | _context(found, ledger, plan, out_dir))
+    return page("report.html", {"signed": signed, "standing": standing} | _context(found, ledger, plan, out_dir))
 
 
 def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> dict[str, Any]:

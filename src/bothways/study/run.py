@@ -1,10 +1,13 @@
-"""Runs a study: pictures are rendered and encoded once, every arm is trained and examined by the same code, one report.
+"""Runs a study: what was planned is registered, pictures are encoded once, every arm is trained and examined, one report.
 
-    OUT/cache/           tokens of the pools' and the exam's pictures
-    OUT/<arm>-<seed>/    one run folder an arm and seed
+    OUT/registration.json     the plan by its hash, written before anything runs; OUT/amendments.json: what changed since
+    OUT/runs/<hash>/          one run folder, named by the hash of its resolved config and of the exams that it sits
+    OUT/runs/cache/           tokens of the pools' and the exam's pictures
+    OUT/<arm>-<seed>          a link to the run of that arm and seed
     OUT/report.html, OUT/report.json
 
-A study that was interrupted goes on where it stopped when it is run again with the same `out`.
+Studies that are given one folder of runs share what they have in common. One that was interrupted goes on where it stopped when
+it is run again with the same `out`: a run is done when its ledger is written, which is last.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import track
 
+from bothways.core.config import digest_of
 from bothways.core.disk import read_json, write_json, writing
+from bothways.core.errors import RunError
 from bothways.core.sample import AbstractPicture
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
@@ -26,29 +32,84 @@ from bothways.recipes.recipe import Recipe
 from bothways.study.job import Job
 from bothways.study.ledger import ArmLedger, Ledger
 from bothways.study.plan import Plan, plan_of
-from bothways.study.report import write_report
+from bothways.study.registration import amendments, register, registered
+from bothways.study.report import Standing, write_report
 from bothways.study.side_by_side import run_all
 from bothways.study.study import Study
 from bothways.vision.cache import EncodingCache
 
+SECONDS = "seconds.json"
 
-def run(study: Study, out: Path, console: Console | None = None, workers: int | None = None) -> Path:
-    """Plans, trains, examines and reports; returns the path of report.html.
 
-    `workers`: runs at once; default: as many as there are cores for the threads of one. Raises: BothwaysError of all kinds.
+def run(study: Study, out: Path, console: Console | None = None, workers: int | None = None, runs: Path | None = None) -> Path:
+    """Plans, registers, trains, examines and reports; returns the path of report.html.
+
+    `workers`: runs at once; default: as many as there are cores for the threads of one. `runs`: a folder that several studies
+    share. Raises: BothwaysError of all kinds.
     """
     planned = plan_of(study)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
+    register(planned, out)
     recipes = [recipe for by_seed in planned.configs.values() for recipe in by_seed.values()]
-    shared = prepare(recipes, out / "cache", console)
-    jobs = jobs_of(planned, out)
+    jobs = jobs_of(planned, out, runs)
+    for job in jobs:
+        _link(job, out)
+    prepare(recipes, jobs[0].cache, console)
     threads = jobs[0].recipe.train.threads or cores()
     run_all(jobs, workers or max(1, cores() // threads), console)
-    runs = {arm.name: [job.folder for job in jobs if job.arm == arm.name] for arm in study.arms}
-    arms = {arm.name: _added([job.cost for job in jobs if job.arm == arm.name]) for arm in study.arms}
+    return report(study, out, runs)
+
+
+def report(study: Study, out: Path, runs: Path | None = None) -> Path:
+    """Writes the report of what is finished, and says what is not; returns its path. Everything is read from files.
+
+    Raises: RunError when nothing is finished, or the folder holds another study.
+    """
+    planned = plan_of(study)
+    held = registered(out)
+    if held is not None and held["plan"]["study"]["name"] != study.name:
+        raise RunError(f"{out} holds the study `{held['plan']['study']['name']}`, not `{study.name}`.")
+    jobs = jobs_of(planned, out, runs)
+    for job in jobs:
+        job.refuse_other()
+    shown = finished(study, [job for job in jobs if job.is_done], out)
+    seconds = read_json(jobs[0].cache / SECONDS) if (jobs[0].cache / SECONDS).exists() else {}
+    arms = {arm: _added([job.cost for job in done]) for arm, done in shown.jobs.items()}
     machine = f"{cores()} cores, {platform.machine()}, torch {torch.__version__}"
-    return write_report(study, runs, out, Ledger(shared=shared, arms=arms, machine=machine), plan=planned)
+    folders = {arm: [out / job.title for job in done] for arm, done in shown.jobs.items()}
+    changed = tuple({"when": one["when"], "changed": one["changed"]} for one in amendments(out))
+    standing = Standing(shown.missing, None if held is None else held["hash"], changed)
+    ledger = Ledger(shared=seconds, arms=arms, machine=machine)
+    return write_report(shown.study, folders, out, ledger, plan=plan_of(shown.study), standing=standing)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The part of a study that can be reported: its arms and seeds, the finished runs by arm, and what is missing."""
+
+    study: Study
+    jobs: dict[str, list[Job]]
+    missing: tuple[str, ...]
+
+
+def finished(study: Study, done: list[Job], out: Path) -> Shown:
+    """All arms over the seeds that all arms have finished; or, where there is no such seed yet, the arms that have finished the
+    first one. Raises: RunError when no comparison can be made of them."""
+    by_seed = {seed: {job.arm: job for job in done if job.seed == seed} for seed in study.seeds}
+    whole = [seed for seed in study.seeds if len(by_seed[seed]) == len(study.arms)]
+    seeds = whole or [max(study.seeds, key=lambda seed: len(by_seed[seed]))]
+    arms = [arm for arm in study.arms if all(arm.name in by_seed[seed] for seed in seeds)]
+    names = {arm.name for arm in arms}
+    comparisons = [c for c in study.comparisons if {c.treatment, c.control} <= names]
+    if not comparisons:
+        raise RunError(
+            f"{len(done)} of the {len(study.arms) * len(study.seeds)} runs in {out} are finished, and no two of them can be "
+            "compared; run the study again to go on."
+        )
+    missing = [f"{arm.name} is not finished" for arm in study.arms if arm.name not in names]
+    missing += [f"seed {seed} is not finished" for seed in study.seeds if seed not in seeds]
+    changes = {"arms": [arm.to_dict() for arm in arms], "comparisons": [c.to_dict() for c in comparisons], "seeds": seeds}
+    jobs = {arm.name: [by_seed[seed][arm.name] for seed in seeds] for arm in arms}
+    return Shown(Study.parse(study.to_dict() | changes), jobs, tuple(missing))
 
 
 def cores() -> int:
@@ -56,13 +117,29 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def jobs_of(planned: Plan, out: Path) -> list[Job]:
-    """Every run of the study, arm by arm and seed by seed."""
-    return [
-        Job(arm.name, planned.configs[arm.name][seed], out / f"{arm.name}-{seed}", out / "cache", arm.reads, arm.draws)
-        for arm in planned.study.arms
-        for seed in planned.study.seeds
-    ]
+def jobs_of(planned: Plan, out: Path, runs: Path | None = None) -> list[Job]:
+    """Every run of the study, one seed of all arms before the next, the arms of the first comparisons first."""
+    study, folder = planned.study, runs or out / "runs"
+    compared = [arm for c in study.comparisons for arm in (c.treatment, c.control)]
+    order = list(dict.fromkeys([*compared, *(arm.name for arm in study.arms)]))
+    jobs = []
+    for seed in study.seeds:
+        for arm in map(study.arm, order):
+            recipe = planned.configs[arm.name][seed]
+            address = digest_of({"recipe": recipe.to_dict(), "reads": arm.reads, "draws": arm.draws})
+            jobs.append(Job(arm.name, seed, recipe, folder / address, folder / "cache", arm.reads, arm.draws))
+    return jobs
+
+
+def _link(job: Job, out: Path) -> None:
+    """OUT/<arm>-<seed> -> the run, so that people find it. Raises: RunError where something else has that name."""
+    link, target = out / job.title, os.path.relpath(job.folder, out)
+    with writing(link):
+        if link.is_symlink():
+            link.unlink()
+        elif link.exists():
+            raise RunError(f"{link} is a folder of its own, where a link to a run belongs; choose another --out.")
+        link.symlink_to(target, target_is_directory=True)
 
 
 def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> dict[str, float]:
@@ -73,7 +150,7 @@ def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> 
     for side in sides:
         counted = track(pictures.values(), "rendering and encoding", console=console) if console else pictures.values()
         side.fill(counted)
-    spent = cache / "seconds.json"
+    spent = cache / SECONDS
     before = read_json(spent) if spent.exists() else {}
     seconds = {kind: before.get(kind, 0.0) + sum(side.seconds[kind] for side in sides) for kind in ("render", "encode")}
     with writing(cache):

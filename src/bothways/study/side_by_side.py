@@ -39,7 +39,7 @@ class _Running:
 
 
 def run_all(jobs: list[Job], workers: int, console: Console | None = None) -> None:
-    """Runs every job that is not done yet, at most `workers` at once, the longest first.
+    """Runs every job that is not done yet, in this order and at most `workers` at once.
 
     Raises: JobFailed with the first failed run's own sentence, after the others have been stopped and have saved.
     """
@@ -54,7 +54,7 @@ def ended(jobs: list[Job], workers: int, console: Console | None = None) -> Iter
 
     Closing the iterator stops those that still run, after they have saved.
     """
-    waiting = sorted((job for job in jobs if not job.is_done), key=lambda job: -job.samples_per_step * job.recipe.train.steps)
+    waiting = [job for job in jobs if not job.is_done]
     running: list[_Running] = []
     with _bars(console) as bars:
         try:
@@ -75,10 +75,10 @@ def ended(jobs: list[Job], workers: int, console: Console | None = None) -> Iter
 def _start(job: Job, bars: Progress | None) -> _Running:
     spawn = multiprocessing.get_context("spawn")
     receiver, sender = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=child, args=(job, sender), name=job.folder.name, daemon=False)
+    process = spawn.Process(target=child, args=(job, sender), name=job.title, daemon=False)
     process.start()
     sender.close()
-    bar = None if bars is None else bars.add_task(job.folder.name, total=job.recipe.train.steps, news="starting")
+    bar = None if bars is None else bars.add_task(job.title, total=job.recipe.train.steps, news="starting")
     return _Running(job, process, receiver, bar)
 
 
@@ -110,7 +110,7 @@ def _failure(one: _Running) -> JobFailed | None:
     try:
         failure = one.answer.recv()
     except EOFError:
-        failure = (f"{one.job.folder.name} ended without a word (exit code {one.process.exitcode}).", 70, None)
+        failure = (f"{one.job.title} ended without a word (exit code {one.process.exitcode}).", 70, None)
     one.process.join()
     if failure is None:
         return None

@@ -1,0 +1,143 @@
+"""A study in a file, from plan to report, by the commands; stopped half-way, amended, and sharing its runs with another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bothways.core.errors import ConfigError, RunError
+from bothways.study.job import LEDGER
+from conftest import TINY
+
+POOLS = {f"data.sources.watch/{kind}.num_pictures": 6 for kind in ("vqa", "caption", "draw")}
+FILE = {
+    "like": "quickstart",
+    "title": "Is this a study?",
+    "base_changes": {**{key: yaml.safe_load(str(value)) for key, value in TINY.items()}, "train.threads": 1, **POOLS},
+    "comparisons": [
+        {
+            "name": "reading",
+            "question": "Does it read better?",
+            "treatment": "unified",
+            "control": "understanding",
+            "primary": "reading/hands/skill",
+        }
+    ],
+    "gates": [],
+}
+
+
+def written(folder: Path, **more: object) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump(FILE | more))
+    return path
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study; its file lies beside it."""
+    from bothways.cli.main import main
+
+    folder = tmp_path_factory.mktemp("study")
+    assert main(["study", "run", str(written(folder)), "--out", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+def test_a_plan_shows_every_arm_as_a_difference_and_what_it_can_see(tmp_path: Path, told) -> None:
+    code, said, _ = told("study", "plan", written(tmp_path), "--seeds", 5, "--set", "train.steps=30")
+    assert code == 0 and all(len(line) <= 80 for line in said.splitlines())
+    for words in ("Is this a study?", "data.sources.watch/draw.samples_per_step = 0", "train.steps = 30", "5 seeds"):
+        assert words in said
+
+
+def test_the_hash_of_a_plan_changes_with_it(tmp_path: Path, told) -> None:
+    def hashed(*words: object) -> str:
+        return told("study", "plan", written(tmp_path), *words)[1].strip().splitlines()[-1]
+
+    assert hashed() == hashed() and len({hashed(), hashed("--seeds", 5), hashed("--set", "train.steps=30")}) == 3
+
+
+def test_a_run_is_registered_first_and_every_run_has_a_name_and_an_address(out: Path) -> None:
+    held = json.loads((out / "registration.json").read_text())
+    assert held["plan"]["study"]["name"] == "mine" and not (out / "amendments.json").exists()
+    for arm in ("understanding", "drawing", "unified"):
+        link = out / f"{arm}-0"
+        assert link.is_symlink() and link.resolve().parent == (out / "runs").resolve() and (link / "DONE").exists()
+        assert held["when"] <= json.loads((link / "provenance.json").read_text())[0]["started"]
+    page = (out / "report.html").read_text()
+    assert held["hash"] in page and "run as registered" in page and "Not finished" not in page
+
+
+def test_a_report_is_written_again_from_files_to_the_byte(out: Path, told) -> None:
+    before = (out / "report.html").read_bytes()
+    assert told("study", "report", out)[0] == 0
+    assert (out / "report.html").read_bytes() == before
+
+
+def test_a_half_finished_study_reports_what_is_there_and_says_so(out: Path, told) -> None:
+    ledger = out / "drawing-0" / LEDGER
+    held = ledger.read_bytes()
+    try:
+        ledger.unlink()
+        assert told("study", "report", out)[0] == 0
+        page = (out / "report.html").read_text()
+        assert "Not finished:</b> drawing is not finished" in page and "Does it read better?" in page
+        other = out / "unified-0" / LEDGER
+        kept = other.read_bytes()
+        other.unlink()
+        code, said, err = told("study", "report", out)
+        other.write_bytes(kept)
+        assert code == RunError.exit_code and not said and "1 of the 3 runs" in err and "Traceback" not in err
+    finally:
+        ledger.write_bytes(held)
+        assert told("study", "report", out)[0] == 0
+
+
+def test_another_plan_is_an_amendment_that_the_report_shows(out: Path, tmp_path: Path, told) -> None:
+    file = out.parent / "mine.yaml"
+    assert told("study", "plan", file, "--out", out)[0] == 0 and not (out / "amendments.json").exists()
+    assert told("study", "plan", written(tmp_path, expectation="Something else."), "--out", out)[0] == 0
+    [amended] = json.loads((out / "amendments.json").read_text())
+    assert any(line.startswith("expectation: ") for line in amended["changed"])
+    assert told("study", "report", out)[0] == 0
+    assert "Changed after the registration" in (out / "report.html").read_text()
+    (out / "amendments.json").unlink()
+
+
+def test_studies_that_share_a_folder_of_runs_train_what_they_have_in_common_once(out: Path, tmp_path: Path, told) -> None:
+    arms = [{"name": "only reads", "changes": {"data.sources.watch/draw.samples_per_step": 0}, "draws": False}]
+    arms += [{"name": "both"}]
+    comparison = {**FILE["comparisons"][0], "treatment": "both", "control": "only reads"}
+    other = written(tmp_path, arms=arms, comparisons=[comparison])
+    before = {path: path.stat().st_mtime_ns for path in (out / "runs").glob(f"*/{LEDGER}")}
+    assert told("study", "run", other, "--out", tmp_path / "other", "--runs", out / "runs")[0] == 0
+    assert {path: path.stat().st_mtime_ns for path in (out / "runs").glob(f"*/{LEDGER}")} == before
+    assert (tmp_path / "other" / "both-0").resolve() == (out / "unified-0").resolve()
+
+
+def test_what_is_no_study_is_refused_in_a_sentence(out: Path, tmp_path: Path, told) -> None:
+    cases = [
+        (("plan", written(tmp_path, armz=[])), ConfigError, "armz"),
+        (("plan", tmp_path / "none.yaml"), ConfigError, "none.yaml"),
+        (("plan", "quickstrat"), ConfigError, "quickstart"),
+        (("report", tmp_path), RunError, "No study is registered"),
+        (("run", "labels-saved", "--out", out), RunError, "holds the study `mine`"),
+    ]
+    for words, error, expected in cases:
+        code, said, err = told("study", *words)
+        assert (code, said) == (error.exit_code, ""), words
+        assert expected in " ".join(err.split()) and "Traceback" not in err
+
+
+def test_one_seed_of_all_arms_comes_before_the_next_and_what_is_compared_comes_first(tmp_path: Path) -> None:
+    from bothways.studies import STUDIES
+    from bothways.study.load import load_study
+    from bothways.study.plan import plan_of
+    from bothways.study.run import jobs_of
+
+    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), STUDIES)), tmp_path)
+    expected = [f"{arm}-{seed}" for seed in (3, 4) for arm in ("unified", "understanding", "drawing")]
+    assert [job.title for job in jobs] == expected and len({job.folder for job in jobs}) == len(jobs)
