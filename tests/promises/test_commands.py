@@ -258,7 +258,7 @@ def test_commands_in_the_documents_exist(page: Path) -> None:
         called = [word for word in words if not word.startswith("-")]
         if not called:
             continue
-        name = " ".join(called[:2]) if called[:1] == ["bench"] else "".join(called[:1])
+        name = " ".join(called[:2]) if called[0] in ("bench", "study") else "".join(called[:1])
         assert name in PROMISED, f"{page.name}: bothways {name}"
         used = {word.partition("=")[0] for word in words if word.startswith("--")} - {"--debug", "--help", "--version"}
         assert used <= options_of(name), f"{page.name}: bothways {name} has no {used - options_of(name)}"
