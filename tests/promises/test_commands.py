@@ -22,7 +22,7 @@ PROMISED = {
     "recipes": set(),
     "study list": set(),
     "study plan": {"--seeds", "--out", "--set"},
-    "study run": {"--out", "--seeds", "--runs", "--set"},
+    "study run": {"--out", "--seeds", "--runs", "--on", "--set"},
     "study report": {"--runs"},
     "study simulate": {"--studies"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},

@@ -78,6 +78,9 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for runs and report; a stopped study goes on there.")],
     seeds: SeedsOption = None,
     runs: RunsOption = None,
+    on: Annotated[
+        str | None, typer.Option(help="A Ray cluster: local-cluster, auto, HOST:PORT or ray://...", show_default="processes here")
+    ] = None,
     changes: SetOption = (),
 ) -> None:
     """Run a study: register its plan, train every arm, examine it, and report with a verdict."""
@@ -89,7 +92,7 @@ def run(
     notice(f"{planned.study.title}\n{_seeds(len(planned.study.seeds))}; a seed: {cost_of(planned)}.")
     from bothways.study.run import run as run_study
 
-    say(f"The report is {run_study(planned.study, out, progress(), runs=runs)}")
+    say(f"The report is {run_study(planned.study, out, progress(), runs=runs, cluster=on)}")
 
 
 def report(

@@ -31,6 +31,7 @@ from bothways.recipes.examine import exam_items
 from bothways.recipes.recipe import Recipe
 from bothways.study.job import Job
 from bothways.study.ledger import ArmLedger, Ledger
+from bothways.study.on_ray import run_on
 from bothways.study.plan import Plan, plan_of
 from bothways.study.registration import amendments, register, registered
 from bothways.study.report import Standing, write_report
@@ -41,11 +42,18 @@ from bothways.vision.cache import EncodingCache
 SECONDS = "seconds.json"
 
 
-def run(study: Study, out: Path, console: Console | None = None, workers: int | None = None, runs: Path | None = None) -> Path:
+def run(
+    study: Study,
+    out: Path,
+    console: Console | None = None,
+    workers: int | None = None,
+    runs: Path | None = None,
+    cluster: str | None = None,
+) -> Path:
     """Plans, registers, trains, examines and reports; returns the path of report.html.
 
     `workers`: runs at once; default: as many as there are cores for the threads of one. `runs`: a folder that several studies
-    share. Raises: BothwaysError of all kinds.
+    share. `cluster`: run on Ray instead, see on_ray.py. Raises: BothwaysError of all kinds.
     """
     planned = plan_of(study)
     register(planned, out)
@@ -54,8 +62,11 @@ def run(study: Study, out: Path, console: Console | None = None, workers: int | 
     for job in jobs:
         _link(job, out)
     prepare(recipes, jobs[0].cache, console)
-    threads = jobs[0].recipe.train.threads or cores()
-    run_all(jobs, workers or max(1, cores() // threads), console)
+    if cluster is not None:
+        run_on(cluster, jobs, console)
+    else:
+        threads = jobs[0].recipe.train.threads or cores()
+        run_all(jobs, workers or max(1, cores() // threads), console)
     return report(study, out, runs)
 
 

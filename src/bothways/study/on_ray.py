@@ -1,0 +1,112 @@
+"""Runs of a study on a Ray cluster: one task a run, tried again when its worker dies.
+
+    local-cluster           a cluster on this machine, started for the study and stopped behind it
+    auto, HOST:PORT         a cluster that this machine is part of
+    ray://HOST:PORT         a cluster reached from outside
+
+Every node must see the folders of runs and cache under the same path, as on a shared file system: a run that is tried again goes
+on from its last checkpoint there, on whatever node it lands.
+"""
+
+from __future__ import annotations
+
+import socket
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from bothways.core.errors import BothwaysError, ConfigError
+from bothways.study.job import Job, work
+from bothways.study.side_by_side import LOOK_EVERY_S, JobFailed
+
+LOCAL = "local-cluster"
+NUM_RETRIES = 3  # of one run, when a worker or its node dies
+
+
+def run_on(cluster: str, jobs: list[Job], console: Console | None = None) -> None:
+    """Runs every job that is not done yet, in this order as far as the cluster has room.
+
+    Raises: ConfigError when Ray is not installed or the cluster cannot be reached; JobFailed with the first failed run's own
+    sentence, after the others were cancelled; what they had saved is there.
+    """
+    waiting = [job for job in jobs if not job.is_done]
+    with _cluster(cluster) as ray:
+        tasks = {}
+        for job in waiting:
+            task = ray.remote(num_cpus=job.recipe.train.threads or 1, max_retries=NUM_RETRIES)(_answer)
+            tasks[task.options(name=job.title).remote(job)] = job
+        done = len(jobs) - len(waiting)
+        try:
+            while tasks:
+                ready, _ = ray.wait(list(tasks), timeout=LOOK_EVERY_S)
+                for reference in ready:
+                    _check(ray, reference, tasks.pop(reference))
+                    done += 1
+                    if console is not None:
+                        console.print(f"{done} of {len(jobs)} runs are finished.")
+        finally:
+            for reference in tasks:
+                ray.cancel(reference)
+
+
+def _answer(job: Job) -> tuple[str, int, str | None] | None:
+    """`work` in a task. An error of its own is an answer, not a failure, so that Ray does not try it again."""
+    try:
+        work(job)
+    except BothwaysError as error:
+        return str(error), error.exit_code, None
+    except Exception:
+        return f"{job.title} failed.", 70, traceback.format_exc()
+    return None
+
+
+def _check(ray: Any, reference: Any, job: Job) -> None:
+    try:
+        failure = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        why = str(error).strip().splitlines()[0]
+        failure = (f"{job.title} was lost {NUM_RETRIES + 1} times ({why}).", JobFailed.exit_code, None)
+    if failure is not None:
+        sentence, exit_code, trace = failure
+        error = JobFailed(f"{sentence} Run the same command again to go on." + (f"\n{trace}" if trace else ""))
+        error.exit_code = exit_code
+        raise error
+
+
+@contextmanager
+def _cluster(name: str) -> Iterator[Any]:
+    """Ray, connected."""
+    if name not in (LOCAL, "auto") and ":" not in name:
+        raise ConfigError(f"Found --on {name}; expected {LOCAL}, auto, HOST:PORT or ray://HOST:PORT.")
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError("Ray is not installed; `pip install 'bothways[cluster]'`, or leave --on out.") from None
+    if name not in (LOCAL, "auto"):
+        _refuse_silent(name)
+    quiet = {"log_to_driver": False, "logging_level": "error", "ignore_reinit_error": True}
+    try:
+        ray.init(include_dashboard=False, **quiet) if name == LOCAL else ray.init(address=name, **quiet)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise _unreachable(name, error) from None
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _refuse_silent(name: str) -> None:
+    """Asks once whether anybody listens there: Ray itself would try for minutes, and end the process."""
+    host, _, port = name.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unreachable(name, error) from None
+
+
+def _unreachable(name: str, error: Exception) -> ConfigError:
+    why = str(error).strip().splitlines()[0]
+    return ConfigError(f"The cluster {name} cannot be reached ({why}); start it, or leave --on out.")
