@@ -24,6 +24,7 @@ PROMISED = {
     "study plan": {"--seeds", "--out", "--set"},
     "study run": {"--out", "--seeds", "--runs", "--on", "--set"},
     "study report": {"--runs"},
+    "study calibrate": {"--out", "--try", "--seeds", "--set"},
     "study simulate": {"--studies"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},
     "distance": {"--num", "--set"},

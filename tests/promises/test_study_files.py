@@ -141,3 +141,17 @@ def test_one_seed_of_all_arms_comes_before_the_next_and_what_is_compared_comes_f
     jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), STUDIES)), tmp_path)
     expected = [f"{arm}-{seed}" for seed in (3, 4) for arm in ("unified", "understanding", "drawing")]
     assert [job.title for job in jobs] == expected and len({job.folder for job in jobs}) == len(jobs)
+
+
+def test_what_cannot_be_calibrated_is_refused_before_anything_runs(tmp_path: Path, told) -> None:
+    cases = [
+        ((written(tmp_path), "--try", "train.steps=1"), "a comparison of each skill"),
+        (("quickstart", "--try", "train.stepz=1"), "stepz"),
+        (("quickstart", "--try", "train.steps"), "KEY=VALUE"),
+    ]
+    for words, expected in cases:
+        code, said, err = told("study", "calibrate", *words, "--out", tmp_path / "pilot", "--seeds", 2)
+        assert (code, said) == (ConfigError.exit_code, ""), words
+        assert expected in " ".join(err.split()) and "Traceback" not in err
+    code, _, err = told("study", "plan", written(tmp_path, seeds=[1000]))
+    assert code == ConfigError.exit_code and "for pilots" in " ".join(err.split())

@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-import tiny
 
+import tiny
 from bothways.core.errors import ConfigError
 from bothways.studies import STUDIES
 from bothways.study.run import run

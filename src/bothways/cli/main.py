@@ -58,6 +58,7 @@ for _name, _command in {
     "plan": study.plan,
     "run": study.run,
     "report": study.report,
+    "calibrate": study.calibrate,
     "simulate": study.simulate,
 }.items():
     _study.command(_name)(_command)

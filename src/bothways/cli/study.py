@@ -79,7 +79,8 @@ def run(
     seeds: SeedsOption = None,
     runs: RunsOption = None,
     on: Annotated[
-        str | None, typer.Option(help="A Ray cluster: local-cluster, auto, HOST:PORT or ray://...", show_default="processes here")
+        str | None,
+        typer.Option(help="A Ray cluster: local-cluster, auto, HOST:PORT or ray://...", show_default="processes here"),
     ] = None,
     changes: SetOption = (),
 ) -> None:
@@ -112,6 +113,42 @@ def report(
     say(f"The report is {write(Study.parse(planned, where=str(out)), out, runs)}")
 
 
+def calibrate(
+    study: StudyArgument,
+    out: Annotated[Path, typer.Option(help="Folder for the pilot's runs; a stopped pilot goes on there.")],
+    tried: Annotated[
+        list[str], typer.Option("--try", metavar="KEY=A,B,C", help="Values to try, e.g. train.steps=300,600; may be repeated.")
+    ],
+    seeds: Annotated[int, typer.Option(min=2, help="Pilot seeds; no study may use them again.")] = 3,
+    changes: SetOption = (),
+) -> None:
+    """Find a setting where a study can be decided: each skill alone, on pilot seeds, off the floor and off the ceiling."""
+    from bothways.core.config import parse_overrides
+    from bothways.study.calibrate import calibrate as calibrated
+
+    axes = {key: values if isinstance(values, list) else [values] for key, values in parse_overrides(_as_lists(tried)).items()}
+    console = progress()
+
+    def train(jobs) -> None:
+        from bothways.study.run import execute
+
+        execute(jobs, console)
+
+    found, chosen = calibrated(_planned(study, None, changes).study, axes, out, train, seeds)
+    shown = table("setting", "reading\nalone", "\nsd", "drawing\nalone", "\nsd", "\nverdict")
+    for one in found:
+        pilots = [one.pilots[skill] for skill in ("reading", "drawing")]
+        numbers = (f"{value:.2f}" for pilot in pilots for value in (pilot.mean, pilot.sd))
+        changed = "\n".join(f"{key} = {value}" for key, value in one.changes.items())
+        faults = [f"{skill} {pilot.fault}" for skill, pilot in one.pilots.items() if pilot.fault]
+        shown.add_row(changed, *numbers, "; ".join(faults) or "fits")
+    page().print(shown)
+    if chosen is None:
+        say("No setting fits: a study at any of them cannot decide. Try others, or read the report as a pilot.")
+    else:
+        say(f"The study at the setting with the smallest spread is {out / 'study.yaml'}")
+
+
 def simulate(
     studies: Annotated[int, typer.Option(min=100, help="Simulated studies a row.")] = 2000,
 ) -> None:
@@ -138,6 +175,12 @@ def _planned(name: str, seeds: int | None = None, changes: list[str] | tuple[str
     from bothways.study.plan import plan_of
 
     return plan_of(load_study(name, STUDIES, None if seeds is None else range(seeds), parse_overrides(list(changes))))
+
+
+def _as_lists(pairs: list[str]) -> list[str]:
+    """["a=1,2"] -> ["a=[1,2]"]; a value in brackets or braces stays as it is."""
+    split = [pair.partition("=") for pair in pairs]
+    return [f"{key}{equals}[{value}]" if value[:1] not in "[{" else f"{key}{equals}{value}" for key, equals, value in split]
 
 
 def _detectable(seed_sd: float | None, num_seeds: int) -> str:

@@ -4,8 +4,8 @@
     auto, HOST:PORT         a cluster that this machine is part of
     ray://HOST:PORT         a cluster reached from outside
 
-Every node must see the folders of runs and cache under the same path, as on a shared file system: a run that is tried again goes
-on from its last checkpoint there, on whatever node it lands.
+Every node must see the folders of runs and cache under the same path, as on a shared file system: a run that is tried again
+goes on from its last checkpoint there, on whatever node it lands.
 """
 
 from __future__ import annotations

@@ -57,17 +57,21 @@ def run(
     """
     planned = plan_of(study)
     register(planned, out)
-    recipes = [recipe for by_seed in planned.configs.values() for recipe in by_seed.values()]
     jobs = jobs_of(planned, out, runs)
     for job in jobs:
         _link(job, out)
-    prepare(recipes, jobs[0].cache, console)
+    execute(jobs, console, workers, cluster)
+    return report(study, out, runs)
+
+
+def execute(jobs: list[Job], console: Console | None = None, workers: int | None = None, cluster: str | None = None) -> None:
+    """Encodes what the runs need, and trains and examines those that are not done. Arguments and errors as in `run`."""
+    prepare([job.recipe for job in jobs], jobs[0].cache, console)
     if cluster is not None:
         run_on(cluster, jobs, console)
-    else:
-        threads = jobs[0].recipe.train.threads or cores()
-        run_all(jobs, workers or max(1, cores() // threads), console)
-    return report(study, out, runs)
+        return
+    threads = jobs[0].recipe.train.threads or cores()
+    run_all(jobs, workers or max(1, cores() // threads), console)
 
 
 def report(study: Study, out: Path, runs: Path | None = None) -> Path:

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
 
+PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
+
 
 class Arm(Config):
     """One way of training: the base recipe with changes. `reads` and `draws` say which exams it sits."""
@@ -52,6 +54,7 @@ class Study(Config):
     held_fixed: tuple[str, ...] = ()  # sentences for the report
     controls: tuple[str, ...] = ()  # what else could explain a difference, and what was done about it
     seeds: tuple[int, ...] = (0,)
+    pilot: bool = False  # it chooses a setting, on pilot seeds, and judges nothing
     seed_keys: tuple[str, ...] = ("model.seed", "data.seed", "train.seed")  # keys that a seed sets, in every arm alike
     min_seeds: int = Field(5, ge=2)  # below this no verdict but "undecided at this budget"
     floor: float = 0.05  # primary measure of both arms below this: nothing was learned, so nothing is decided
@@ -75,6 +78,12 @@ class Study(Config):
                 )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
+        wrong = [seed for seed in self.seeds if (seed >= PILOT_SEEDS) != self.pilot]
+        if wrong:
+            what = "the seeds of a study lie below that, so that no run chooses a setting and judges it"
+            raise ConfigError(
+                f"Study `{self.name}` has the seed {wrong[0]}; seeds from {PILOT_SEEDS} are for pilots, and {what}."
+            )
         return self
 
     def arm(self, name: str) -> Arm:
