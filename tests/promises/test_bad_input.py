@@ -414,6 +414,11 @@ def test_numbers_that_are_none(words: list[str], trained: Path, tmp_path: Path, 
     refused(told("draw", trained, "--prompt", "x", "--out", tmp_path / "a.png", *words), CONFIG, "finite")
 
 
+def test_the_best_of_drawings_that_are_all_the_same_is_refused(trained: Path, tmp_path: Path, told):
+    drawing = told("draw", trained, "--prompt", "x", "--out", tmp_path / "a.png", "--best-of", 2)
+    refused(drawing, CONFIG, "best_of 2", "temperature above 0")
+
+
 WRONG_USAGE = [
     ["trian"],
     ["train"],
@@ -423,6 +428,7 @@ WRONG_USAGE = [
     ["draw", "run", "--prompt", "x", "--out", "a.png", "--temperature", "nan"],
     ["draw", "run", "--prompt", "x", "--out", "a.png", "--top-k", "-1"],
     ["draw", "run", "--prompt", "x", "--out", "a.png", "--step", "-1"],
+    ["draw", "run", "--prompt", "x", "--out", "a.png", "--best-of", "0"],
     ["evaluate", "run", "--split", "train"],
     ["evaluate", "run", "--num-pictures", "0"],
     ["quickstart", "--seeds", "0"],

@@ -67,6 +67,7 @@ PROMISED = {
         "--image",
         "--step",
         "--dtype",
+        "--best-of",
     },
     "edit": {
         "--image",

@@ -57,12 +57,13 @@ def draw(
         typer.Option(metavar="REGION", help="Part of --image to keep: left,top,right,bottom (px or shares), or top-half etc."),
     ] = None,
     image: Annotated[Path | None, typer.Option(help="With --keep: the picture of which a part is kept.")] = None,
+    best_of: Annotated[int, typer.Option(min=1, metavar="N", help="Of N, the one it reads best.", show_default=False)] = 1,
     step: StepOption = None,
 ) -> None:
     """Draw a picture of what a prompt says, or the rest of a picture.
 
-    --keep keeps the tokens that lie wholly inside the region, not its pixels, and the rest is drawn to fit; a model trained in
-    raster order can only go on from the top. Settings that are not given are those of the run's own exam.
+    --keep keeps the tokens that lie wholly inside the region, and the rest is drawn to fit (after raster training only from the
+    top). --best-of keeps the one of N of which it finds the prompt likeliest. Settings not given are those of the run's exam.
     """
     from bothways.core.errors import DataError
     from bothways.core.region import region_of
@@ -89,6 +90,7 @@ def draw(
         dtype=None if dtype is None else dtype.value,
         keep=keep,
         image=image,
+        best_of=best_of,
     )
     _tell(drawn, out, model, seed, order, temperature)
 

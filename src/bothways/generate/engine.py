@@ -8,6 +8,8 @@ The slow, obvious way, one pass over the whole sequence for every token, is the 
 from __future__ import annotations
 
 import functools
+import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,6 +31,8 @@ from bothways.layout.sequence import joined
 from bothways.model.unified import UnifiedModel
 from bothways.vision.tokenizer import to_uint8
 
+Feed = Callable[[Row, list[Value]], list[Value]]  # (row, what it has just produced) -> what it goes on with
+
 
 @torch.inference_mode()
 def fill(
@@ -45,13 +49,18 @@ def fill(
     filled: list[Sample] = []
     for start in range(0, len(samples), batch_size):
         some = samples[start : start + batch_size]
-        engine = Engine(model, how)
-        engine.add(some)
-        while engine.active:
-            engine.step()
-        filled += engine.results()
+        filled += run(Engine(model, how), some).results()
         progress(len(some))
     return filled
+
+
+@torch.inference_mode()
+def run(engine: Engine, samples: list[Sample]) -> Engine:
+    """The engine with these samples written and drawn; what came out is in its rows, and `results` makes pictures of it."""
+    engine.add(samples)
+    while engine.active:
+        engine.step()
+    return engine
 
 
 @dataclass
@@ -79,8 +88,9 @@ class Engine:
     """Fills samples. With guidance, every sample has a second row where what it is guided by (its given texts, else its given
     pictures) is replaced by `nothing`; it reads the same produced tokens."""
 
-    def __init__(self, model: UnifiedModel, how: How):
-        self.model, self.how = model.eval() if model.training else model, how
+    def __init__(self, model: UnifiedModel, how: How, feed: Feed = lambda row, tokens: tokens):
+        """`feed`: what a row goes on with, given what it has just produced; teacher forcing hands it the truth instead."""
+        self.model, self.how, self._feed = model.eval() if model.training else model, how, feed
         self.device = model.nothing_text.device
         self.rows: list[Row] = []
         self._sources: dict[tuple[int, int], Tensor] = {}
@@ -122,9 +132,10 @@ class Engine:
         own, shadow = hidden.chunk(2) if self.guided else (hidden, None)
         tokens = self._choose(own, shadow)
         for place, index in enumerate(self.active):
-            self._chunks[place] = self.rows[index].take(tokens[place])
+            fed = self._feed(self.rows[index], tokens[place])
+            self._chunks[place] = self.rows[index].take(fed)
             if self.guided:
-                self._chunks[half + place] = self.shadows[index].take(tokens[place])
+                self._chunks[half + place] = self.shadows[index].take(fed)
         self._drop_done()
 
     def results(self) -> list[Sample]:
@@ -310,7 +321,9 @@ class Engine:
                 place = [place for row in drawing for place in row.places]
                 revealed = [row.revealed for row in drawing for _ in row.places]
                 place, revealed = (torch.tensor(them, device=self.device) for them in (place, revealed))
-                chosen, _ = self.model.head.sample(hidden, unguided, place, revealed, self.how, draws)
+                chosen, sure = self.model.head.sample(hidden, unguided, place, revealed, self.how, draws)
+                for index, probability in zip(at, sure.tolist(), strict=True):
+                    asks[index].nats -= math.log(max(probability, sys.float_info.min))
             for index, token in zip(at, _apart(chosen), strict=True):
                 tokens[id(asks[index])].append(token)
         return [tokens[id(row)] for row in rows]

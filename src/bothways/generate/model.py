@@ -18,6 +18,7 @@ from bothways.core.sample import AS_BOTH, Image, OpenTurn, Sample, Text
 from bothways.data.llava import IMAGE_MARK
 from bothways.data.pixels import picture_from
 from bothways.generate.chat import Chat
+from bothways.generate.choose import CAPTION_PROMPT, best_of
 from bothways.generate.engine import fill
 from bothways.heads.choose import OF_DRAWINGS, How
 from bothways.model.store import load as load_weights
@@ -25,8 +26,6 @@ from bothways.model.unified import UnifiedModel
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PilImage
-
-CAPTION_PROMPT = "describe the picture."
 
 
 def load(path: Path | str, step: int | None = None) -> Model:
@@ -80,6 +79,7 @@ class Model:
         dtype: str | None = None,
         keep: AnyRegion | None = None,
         image: Any = None,
+        best_of: int = 1,
     ) -> PilImage:
         """A picture of what the prompt says, as an RGB Pillow image of `size_px`.
 
@@ -89,9 +89,10 @@ class Model:
         None: as in the run's own exam. `keep`: the part of `image` that is kept, as left, top, right, bottom in pixels of it
         or in shares of its sides, or by name (`top-half`); what is kept are the tokens that lie wholly inside, not the pixels:
         where a tokenizer spreads something over the whole picture (the colour of the disc, say), a prompt that asks for
-        something else shows in the kept part too.
+        something else shows in the kept part too. `best_of`: draws so many and gives the one of which the model, reading it,
+        finds the prompt likeliest (generate/choose.py).
         Raises: DataError for a prompt that is empty or too long or a region that holds no token, ConfigError for values out of
-        range.
+        range, or the best of several at temperature 0 in raster order, which would all be the same.
         """
         how = self._how(
             seed,
@@ -104,7 +105,7 @@ class Model:
             order=order,
             dtype=dtype,
         )
-        return self._drawn(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how)
+        return self._drawn(Sample("draw", (Text(_said(prompt, "prompt")), _to_draw(image, keep))), how, best_of)
 
     def edit(self, image: Any, instruction: str, seed: int = 0, **settings: Any) -> PilImage:
         """The image with the change that the instruction asks for, drawn anew as an RGB Pillow image of `size_px`.
@@ -123,10 +124,11 @@ class Model:
         """As set, and where that is None as in the run's own exam."""
         return replace(self.how_to_draw, seed=seed, **{name: value for name, value in settings.items() if value is not None})
 
-    def _drawn(self, sample: Sample, how: How) -> PilImage:
+    def _drawn(self, sample: Sample, how: How, num: int = 1) -> PilImage:
         from PIL import Image as Pil
 
-        return Pil.fromarray(self.generate(sample, how).segments[-1].content.pixels(self.size_px))
+        [filled] = best_of(self.unified, [sample], how, num)
+        return Pil.fromarray(filled.segments[-1].content.pixels(self.size_px))
 
     def chat(
         self,
