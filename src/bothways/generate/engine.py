@@ -192,7 +192,7 @@ class Engine:
                     "The model was trained in raster order, so it can only go on where a picture's upper rows end; keep whole "
                     "rows from the top (top-half, say), or train with model.order=random."
                 )
-        return {index: _apart(self.model.encodings.learned.tokens([s.content])[0]) for index, s in kept.items()}
+        return {index: apart(self.model.encodings.learned.tokens([s.content])[0]) for index, s in kept.items()}
 
     def _length(self, row: Row) -> int:
         """Positions that a row may take in all: what is given, and what it may write."""
@@ -324,7 +324,7 @@ class Engine:
                 chosen, sure = self.model.head.sample(hidden, unguided, place, revealed, self.how, draws)
                 for index, probability in zip(at, sure.tolist(), strict=True):
                     asks[index].nats -= math.log(max(probability, sys.float_info.min))
-            for index, token in zip(at, _apart(chosen), strict=True):
+            for index, token in zip(at, apart(chosen), strict=True):
                 tokens[id(asks[index])].append(token)
         return [tokens[id(row)] for row in rows]
 
@@ -361,6 +361,6 @@ class Engine:
         return replace(row.sample, segments=tuple(s for at, s in enumerate(segments) if at not in empty))
 
 
-def _apart(tokens: Tensor) -> list[Value]:
+def apart(tokens: Tensor) -> list[Value]:
     """The tokens "N" or "N C" one by one."""
     return tokens.tolist() if tokens.ndim == 1 else list(tokens.cpu().numpy())

@@ -12,13 +12,13 @@ arXiv 2404.08471). The closed form stands in `ridge.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from bothways.core.errors import DataError
@@ -98,11 +98,17 @@ _UNITS = {"category": "accuracy", "circle": "mean cosine", "number": "R2"}
 
 
 def _value(predicted: Tensor, truth: Labels, fitted: Labels) -> float:
+    return float(values(predicted, truth, fitted).mean())
+
+
+def values(predicted: Float[Tensor, "M K"], truth: Labels, fitted: Labels) -> Float[Tensor, "M"]:
+    """The value of every item, in the unit of `score`, whose mean is the score's."""
     if truth.kind == "category":
-        return float((predicted.argmax(1) == truth.classes).double().mean())
+        return (predicted.argmax(1) == truth.classes).double()
     if truth.kind == "circle":
-        return float(F.cosine_similarity(predicted, truth.targets, dim=1).mean())
-    return explained(predicted, truth.targets, fitted.targets.mean(0))
+        return F.cosine_similarity(predicted, truth.targets, dim=1).double()
+    off = (truth.targets - fitted.targets.mean(0)).square().sum(1).double()
+    return 1.0 - (predicted - truth.targets).square().sum(1) / off.mean().clamp_min(1e-12)
 
 
 def explained(predicted: Float[Tensor, "M K"], truth: Float[Tensor, "M K"], constant: Float[Tensor, "K"]) -> float:
@@ -141,28 +147,46 @@ class AttentiveProbe(nn.Module):
         self.weights = nn.ParameterList([drawn(num_heads * dim, width, scale=0.02) for width in self.columns.values()])
         self.offsets = nn.ParameterList([nn.Parameter(torch.zeros(width)) for width in self.columns.values()])
 
-    def forward(self, tokens: Float[Tensor, "M N D"]) -> dict[str, Tensor]:
-        """Prediction of each attribute: "M K"."""
-        attention = (torch.einsum("mnd,qd->mqn", tokens, self.query) + self.place).softmax(-1)
+    def forward(self, tokens: Float[Tensor, "M N D"], seen: Bool[Tensor, "M N"] | None = None) -> dict[str, Tensor]:
+        """Prediction of each attribute: "M K". `seen`: the tokens that may be looked at, at least one an item; None: all."""
+        scores = torch.einsum("mnd,qd->mqn", tokens, self.query) + self.place
+        attention = (scores if seen is None else scores.masked_fill(~seen[:, None], -torch.inf)).softmax(-1)
         pooled = (attention @ tokens).unflatten(1, (len(self.columns), -1)).flatten(2)  # M, attributes, heads * D
         pairs = zip(self.columns, self.weights, self.offsets, strict=True)
         return {name: pooled[:, i] @ weight + offset for i, (name, weight, offset) in enumerate(pairs)}
 
 
-def attentive_probe(
+@dataclass(frozen=True)
+class Attentive:
+    """A fitted attentive probe, which reads tokens of the space that it was fitted in, whoever made them."""
+
+    probe: AttentiveProbe
+    mean: Float[Tensor, "D"]
+    std: Float[Tensor, "D"]
+
+    @torch.no_grad()
+    def __call__(self, tokens: Float[Tensor, "M N D"], seen: Bool[Tensor, "M N"] | None = None) -> dict[str, Tensor]:
+        """Prediction of each attribute: "M K"; `seen` as in `AttentiveProbe`."""
+        return self.probe((tokens - self.mean) / self.std, seen)
+
+
+def fit_attentive(
     fit: Float[Tensor, "M N D"],
     fit_labels: Mapping[str, Labels],
-    test: Float[Tensor, "T N D"],
-    test_labels: Mapping[str, Labels],
     *,
     steps: int = 400,
     lr: float = 5e-3,
     batch: int = 128,
     seed: int = 0,
-) -> dict[str, ProbeScore]:
-    """Scores of a small attentive probe, all attributes trained side by side (each has its own query and weights)."""
+    see: Callable[[Int[Tensor, "B"], torch.Generator], Bool[Tensor, "B N"]] | None = None,
+) -> Attentive:
+    """A small attentive probe, all attributes trained side by side (each has its own query and weights).
+
+    `see`: (rows of a batch, generator) -> which of their tokens may be looked at this time, for a probe that is to read pictures
+    of which only some tokens are there; None: all.
+    """
     mean, std = fit.mean((0, 1)), fit.std((0, 1)).clamp_min(1e-6)
-    fit, test = (fit - mean) / std, (test - mean) / std
+    fit = (fit - mean) / std
     probe = AttentiveProbe(
         fit.shape[1], fit.shape[2], {name: it.targets.shape[1] for name, it in fit_labels.items()}, seed=seed
     )
@@ -172,14 +196,24 @@ def attentive_probe(
     with torch.enable_grad():
         for _ in range(steps):
             rows = torch.randint(len(fit), (batch,), generator=generator)
-            predicted = probe(fit[rows])
+            predicted = probe(fit[rows], see and see(rows, generator))
             loss = sum(_loss(predicted[name], labels[rows]) for name, labels in fit_labels.items())
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
-    with torch.no_grad():
-        answers = probe(test)
+    return Attentive(probe, mean, std)
+
+
+def attentive_probe(
+    fit: Float[Tensor, "M N D"],
+    fit_labels: Mapping[str, Labels],
+    test: Float[Tensor, "T N D"],
+    test_labels: Mapping[str, Labels],
+    **settings: Any,
+) -> dict[str, ProbeScore]:
+    """Scores of an attentive probe; `settings` are those of `fit_attentive`."""
+    answers = fit_attentive(fit, fit_labels, **settings)(test)
     return {name: score(answers[name], test_labels[name], labels) for name, labels in fit_labels.items()}
 
 

@@ -1,0 +1,157 @@
+"""Error accumulation of a run: what it draws freely beside what it draws after true tokens, by position in the order of drawing,
+into accumulation.json.
+
+Three measures that token spaces share: the rank of the true picture among others, what a semantic reader finds in the tokens,
+and what the world's reader finds in the pixels that the run's own decoder or painter makes of them. Source of the question: P2's
+claim that predicting in the input-embedding space accumulates less error (seeds: cosine losses of two spaces do not compare).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bothways.core.disk import write_json
+from bothways.core.errors import DataError
+from bothways.core.rundir import RunDir
+from bothways.data.worlds import ExamItem, exam
+from bothways.evaluate.probes.reader import fit_reader, read_by_position
+from bothways.evaluate.probes.retrieval import WINDOW, curve, distances, within
+from bothways.evaluate.readback import WHOLE, read_back, scored
+from bothways.generate.drawn import Drawn, drawn
+from bothways.heads.choose import How
+from bothways.model.store import load
+from bothways.model.unified import UnifiedModel
+from bothways.recipes.examine import how_to_draw, recipe_of
+from bothways.recipes.labels import labels
+from bothways.recipes.recipe import Recipe
+from bothways.recipes.sources import DRAWING, trains
+from bothways.vision.probe import Attentive, Labels
+from bothways.vision.tokenizer import to_uint8
+from bothways.worlds.world import AbstractWorld
+
+FILE = "accumulation.json"
+KINDS = ("drawing", "open_drawing")
+REACHES = {"prefix": 0, "window": WINDOW}
+NUM_READ = 8  # positions at which the semantic reader looks
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """The semantic reader, the labels that it learned from, and those of the pictures that it is asked about."""
+
+    probe: Attentive
+    fitted: Mapping[str, Labels]
+    truth: Mapping[str, Labels]
+
+
+def accumulation_of(path: Path | str, num: int = 256, num_fit: int = 4000, step: int | None = None) -> dict[str, Any]:
+    """Measures a run and writes RUN/accumulation.json; returns what it holds.
+
+    `num`: validation scenes, of which each is requested in full and, where the world has such requests, in part; their true
+    pictures are the candidates of the ranking. `num_fit`: training scenes from which the semantic reader learns.
+    Raises: RunError where there is no run or checkpoint; DataError when the run was not trained to draw.
+    """
+    run = RunDir.open(path)
+    recipe = recipe_of(run)
+    if not trains(recipe, DRAWING):
+        raise DataError(f"The run {run.path} was not trained to draw, so no error can accumulate in its drawings.")
+    model, at = load(run, step)
+    model.eval()
+    world = recipe.world.build()
+    items = exam(world, "validation", num, recipe.exam.seed, KINDS)
+    how = how_to_draw(recipe.exam)
+    tokens = model.encodings.learned.tokens([world.picture("validation", index) for index in range(num)])
+    reader = _reader(recipe, model, world, how, num_fit, num)
+    found: dict[str, Any] = {"step": at, "num": num, "num_fitted": num_fit, "num_tokens": tokens.shape[1], "window": WINDOW}
+    found |= {"how": asdict(how), "head": model.head.config.kind, "learned": model.learned.spec.kind}
+    found["requests"] = {
+        kind: _of_kind(model, world, how, [item for item in items if item.kind == kind], tokens, reader)
+        for kind in KINDS
+        if any(item.kind == kind for item in items)
+    }
+    write_json(run.path / FILE, found)
+    return found
+
+
+def _reader(recipe: Recipe, model: UnifiedModel, world: AbstractWorld, how: How, num_fit: int, num: int) -> _Reader:
+    fitted, truth = labels(world, num_fit, num)
+    cache = model.encodings.learned
+    vectors = cache.tokenizer.vectors(cache.tokens([world.picture("train", index) for index in range(num_fit)])).float()
+    return _Reader(fit_reader(vectors, fitted, recipe.model.drawn_in(how.order).order), fitted, truth)
+
+
+def _of_kind(
+    model: UnifiedModel, world: AbstractWorld, how: How, items: Sequence[ExamItem], tokens: Tensor, reader: _Reader
+) -> dict[str, Any]:
+    """All three measures on requests of one kind. Item i of `tokens` and of the reader's truth is scene i."""
+    scene = torch.tensor([int(item.picture.rsplit("/", 1)[1]) for item in items])
+    truth = tokens[scene]
+    prompts = [item.sample.prompt() for item in items]
+    free = drawn(model, prompts, how)
+    ways = {"free": free, "forced": drawn(model, prompts, how, truth)}
+    vectors = {way: model.learned.vectors(found.tokens).float() for way, found in ways.items()}
+    candidates = model.learned.vectors(tokens).float()
+    pictures = [item.picture for item in items]
+    num_tokens = tokens.shape[1]
+    rank = []
+    for way, found in ways.items():
+        apart = distances(vectors[way], found.order, candidates)
+        for reach, window in REACHES.items():
+            rank += curve(within(apart, window), scene, _spread(num_tokens, 64), pictures, way=way, reach=reach)
+    with_true = {"true": Drawn(truth, free.order), **ways}
+    own = {name: it[scene] for name, it in reader.truth.items()}
+    read = read_by_position(
+        reader.probe, reader.fitted, model.learned, with_true, own, _asked(items, own), _spread(num_tokens, NUM_READ), pictures
+    )
+    return {"n": len(items), "rank": rank, "reader": read, "pixels": _pixels(model, world, items, with_true)}
+
+
+def _asked(items: Sequence[ExamItem], names: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Attribute -> the items whose request names it. Of a set of objects only a request that names all can say that something
+    is not there, so an open one asks for no such attribute."""
+    found: dict[str, list[int]] = {}
+    for name in names:
+        fact, _, of_a_set = name.removesuffix("_angle").partition("=")
+        wanted = [item.requested or {} for item in items]
+        if of_a_set:
+            found[name] = [at for at, item in enumerate(items) if item.kind == "drawing"]
+        else:
+            found[name] = [at for at, facts in enumerate(wanted) if fact in facts]
+    return found
+
+
+def _pixels(
+    model: UnifiedModel, world: AbstractWorld, items: Sequence[ExamItem], ways: Mapping[str, Drawn]
+) -> list[dict[str, Any]]:
+    """One row a way and measure: what was asked for, all at once, and what the world holds for evidence."""
+    with torch.inference_mode():
+        painted = {way: _painted(model, found.tokens) for way, found in ways.items()}
+    rows, kind = [], items[0].kind
+    for way, pixels in painted.items():
+        found = scored(read_back(world, items, pixels, painted["true"]), kind)
+        for name in ("asked", *WHOLE, world.primary["drawing"]):
+            one = found.get(f"{kind}/{name}/accuracy")
+            if one is None:
+                continue
+            score = one.score("")
+            rows.append({"measure": name, "way": way, **{key: getattr(score, key) for key in _KEPT}})
+    return rows
+
+
+_KEPT = ("value", "se", "low", "high", "chance", "ceiling", "n")
+
+
+def _painted(model: UnifiedModel, tokens: Tensor) -> list[Any]:
+    return [picture for part in tokens.split(32) for picture in to_uint8(model.learned.decode(part))]
+
+
+def _spread(num: int, most: int) -> list[int]:
+    """At most `most` positions from 1 to `num`, evenly spread, the last among them."""
+    step = -(-num // most)
+    return list(range(num, 0, -step))[::-1]
