@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bothways.cli import (
+    accumulation,
     ask,
     bench,
     chat,
@@ -43,7 +44,13 @@ app = typer.Typer(
 _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect, "size": size.size},
     "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
-    "Measure": {"evaluate": evaluate.evaluate, "mark": evaluate.mark, "probe": probe.probe, "distance": distance.distance},
+    "Measure": {
+        "evaluate": evaluate.evaluate,
+        "mark": evaluate.mark,
+        "probe": probe.probe,
+        "distance": distance.distance,
+        "accumulation": accumulation.accumulation,
+    },
     "Study": {"grid": grid.grid, "swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "chat": chat.chat, "draw": ask.draw, "edit": ask.edit},
     "Data": {"make-data": data.make_data, "read": data.read},

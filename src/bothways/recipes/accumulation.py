@@ -1,9 +1,10 @@
-"""Error accumulation of a run: what it draws freely beside what it draws after true tokens, by position in the order of drawing,
-into accumulation.json.
+"""Error accumulation of a run: what it draws freely beside what it draws after true tokens, by position in the order of
+drawing, into accumulation.json.
 
 Three measures that token spaces share: the rank of the true picture among others, what a semantic reader finds in the tokens,
-and what the world's reader finds in the pixels that the run's own decoder or painter makes of them. Source of the question: P2's
-claim that predicting in the input-embedding space accumulates less error (seeds: cosine losses of two spaces do not compare).
+and what the world's reader finds in the pixels that the run's own decoder or painter makes of them. Source of the question:
+UniHetero (arXiv 2512.23512), which claims that predicting input embeddings accumulates less error than predicting the vision
+encoder's output; how it measured that is not stated.
 """
 
 from __future__ import annotations

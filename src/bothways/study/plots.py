@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from bothways.study.svg import dot, line, opening, rect, text
 
 Point = tuple[float, float, float | None, float | None]
 
@@ -55,23 +56,23 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
         return names_px + span * (value + reach) / (2 * reach)
 
     parts = [
-        _open(width, height, what),
-        _rect(x(-minimum_effect), top - 6, x(minimum_effect) - x(-minimum_effect), height - top - 20, "zone"),
+        opening(width, height, what),
+        rect(x(-minimum_effect), top - 6, x(minimum_effect) - x(-minimum_effect), height - top - 20, "zone"),
     ]
     for tick in _ticks(-reach, reach):
-        parts.append(_line(x(tick), top - 6, x(tick), height - 26, "zero" if abs(tick) < 1e-9 else "grid"))
-        parts.append(_text(x(tick), height - 10, f"{tick:+g}".replace("-", "−") if tick else "0", "tick", "middle"))
-    parts += [_text(x(0) - 10, 14, f"← {left}", "side", "end"), _text(x(0) + 10, 14, f"{right} →", "side", "start")]
+        parts.append(line(x(tick), top - 6, x(tick), height - 26, "zero" if abs(tick) < 1e-9 else "grid"))
+        parts.append(text(x(tick), height - 10, f"{tick:+g}".replace("-", "−") if tick else "0", "tick", "middle"))
+    parts += [text(x(0) - 10, 14, f"← {left}", "side", "end"), text(x(0) + 10, 14, f"{right} →", "side", "start")]
     for number, row in enumerate(rows):
         y = top + row_px * number + row_px / 2
-        parts.append(_text(names_px - 14, y + 4, row.label, f"name {row.kind}", "end"))
+        parts.append(text(names_px - 14, y + 4, row.label, f"name {row.kind}", "end"))
         if row.low is not None and row.high is not None:
-            parts.append(_line(x(row.low), y, x(row.high), y, f"whisker {row.kind}"))
+            parts.append(line(x(row.low), y, x(row.high), y, f"whisker {row.kind}"))
         parts.append(
             f'<circle class="dot {row.kind}" cx="{x(row.value):.1f}" cy="{y:.1f}" r="{5.5 if row.kind == "primary" else 4}"/>'
         )
         interval = "" if row.low is None else f"  [{signed(row.low)}, {signed(row.high or 0.0)}]"
-        parts.append(_text(width - numbers_px + 16, y + 4, f"{signed(row.value)}{interval}", f"number {row.kind}", "start"))
+        parts.append(text(width - numbers_px + 16, y + 4, f"{signed(row.value)}{interval}", f"number {row.kind}", "start"))
     return "".join([*parts, "</svg>"])
 
 
@@ -92,20 +93,20 @@ def curves(
     def y(value: float) -> float:
         return top + (height - top - bottom) * (high - min(max(value, low), high)) / (high - low)
 
-    parts = [_open(width, height, title), _text(left - 34, 16, title, "title", "start")]
+    parts = [opening(width, height, title), text(left - 34, 16, title, "title", "start")]
     for tick in _ticks(low, high):
         parts += [
-            _line(left, y(tick), width - right, y(tick), "grid"),
-            _text(left - 6, y(tick) + 3.5, _number(tick), "tick", "end"),
+            line(left, y(tick), width - right, y(tick), "grid"),
+            text(left - 6, y(tick) + 3.5, _number(tick), "tick", "end"),
         ]
     shown = _spaced(sorted(set(steps)), x, 30)
-    parts += [_text(x(step), height - 18, f"{step:,.0f}", "tick", "middle") for step in shown]
-    parts.append(_text((left + width - right) / 2, height - 4, f"steps · {unit}", "tick", "middle"))
+    parts += [text(x(step), height - 18, f"{step:,.0f}", "tick", "middle") for step in shown]
+    parts.append(text((left + width - right) / 2, height - 4, f"steps · {unit}", "tick", "middle"))
     if chance is not None:
-        parts.append(_line(left, y(chance), width - right, y(chance), "chance"))
+        parts.append(line(left, y(chance), width - right, y(chance), "chance"))
     for one in series:
         parts += [
-            _line(x(step), y(lo), x(step), y(hi), f"bar {one.colour}")
+            line(x(step), y(lo), x(step), y(hi), f"bar {one.colour}")
             for step, _, lo, hi in one.points
             if lo is not None and hi is not None
         ]
@@ -113,7 +114,7 @@ def curves(
         parts.append(f'<polyline class="curve {one.colour}" points="{path}"/>')
         for step, value, _, _ in one.points:
             told = f"{one.name}, step {step:,.0f}: {value:.3f}"
-            parts.append(_dot(x(step), y(value), 3.0, one.colour, told))
+            parts.append(dot(x(step), y(value), 3.0, one.colour, told))
     return "".join([*parts, "</svg>"])
 
 
@@ -125,39 +126,17 @@ def bullet(marks: Sequence[Mark], chance: float | None, ceiling: float | None) -
     def x(value: float) -> float:
         return 4 + (width - 8) * min(max(value, 0.0), 1.0)
 
-    parts = [_open(width, height, "between chance and ceiling"), _rect(4, 2, width - 8, height - 4, "track")]
+    parts = [opening(width, height, "between chance and ceiling"), rect(4, 2, width - 8, height - 4, "track")]
     if chance is not None:
         end = 1.0 if ceiling is None else ceiling
-        parts.append(_rect(x(chance), 2, max(0.0, x(end) - x(chance)), height - 4, "room"))
-        parts.append(_line(x(chance), 1, x(chance), height - 1, "chance"))
+        parts.append(rect(x(chance), 2, max(0.0, x(end) - x(chance)), height - 4, "room"))
+        parts.append(line(x(chance), 1, x(chance), height - 1, "chance"))
     for number, mark in enumerate(marks):
         y = 4 + row_px * number + row_px / 2
         if mark.low is not None and mark.high is not None:
-            parts.append(_line(x(mark.low), y, x(mark.high), y, f"bar {mark.colour}"))
-        parts.append(_dot(x(mark.value), y, 3.4, mark.colour, mark.title))
+            parts.append(line(x(mark.low), y, x(mark.high), y, f"bar {mark.colour}"))
+        parts.append(dot(x(mark.value), y, 3.4, mark.colour, mark.title))
     return "".join([*parts, "</svg>"])
-
-
-def _open(width: float, height: float, what: str) -> str:
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg {size} role="img" aria-label="{escape(what)}">'
-
-
-def _dot(x: float, y: float, radius: float, colour: str, title: str) -> str:
-    """A point of an arm; its title appears when the pointer rests on it."""
-    return f'<circle class="point {colour}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"><title>{escape(title)}</title></circle>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _rect(x: float, y: float, width: float, height: float, kind: str) -> str:
-    return f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="2"/>'
-
-
-def _text(x: float, y: float, text: str, kind: str, anchor: str) -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _reach(values: Sequence[float]) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from bothways.study.svg import opening, text
+
 SHAPE = (330, 200)
 LEFT, RIGHT, TOP, BOTTOM = 38, 10, 28, 40
 TICK = 0.25
@@ -33,14 +35,14 @@ def lines(title: str, stages: Sequence[str], drawn: Sequence[Line], low: float) 
     def y(value: float) -> float:
         return TOP + (height - TOP - BOTTOM) * (1.0 - min(max(value, low), 1.0)) / (1.0 - low)
 
-    parts = [_open(width, height, title), _text(4, 15, title, "title")]
+    parts = [opening(width, height, title), text(4, 15, title, "title")]
     for tick in [low + TICK * k for k in range(round((1.0 - low) / TICK) + 1)]:
         parts.append(
             f'<line class="grid" x1="{LEFT}" y1="{y(tick):.1f}" x2="{width - RIGHT}" y2="{y(tick):.1f}"/>'
-            + _text(LEFT - 5, y(tick) + 3.5, f"{tick:g}".replace("-", "−"), "tick", "end")
+            + text(LEFT - 5, y(tick) + 3.5, f"{tick:g}".replace("-", "−"), "tick", "end")
         )
     for number, stage in enumerate(stages):
-        parts.append(_text(LEFT + room * number, height - 22, stage.removeprefix("layer "), "tick", "middle"))
+        parts.append(text(LEFT + room * number, height - 22, stage.removeprefix("layer "), "tick", "middle"))
     for line in drawn:
         parts += _line(line, [(LEFT + room * n, y(v), v) for n, v in enumerate(line.values) if v is not None])
     return "".join([*parts, "</svg>"])
@@ -73,7 +75,7 @@ def scatter(title: str, points: Sequence[Sequence[float]], labels: Sequence[Any]
     width, height = 250, 230
     across, down = zip(*points, strict=True)
     reach = [(min(some), max(max(some) - min(some), 1e-9)) for some in (across, down)]
-    parts = [_open(width, height, title), _text(4, 14, title, "title"), _text(4, height - 4, note, "tick")]
+    parts = [opening(width, height, title), text(4, 14, title, "title"), text(4, height - 4, note, "tick")]
     for value, colour in colours(labels).items():
         dots = "".join(
             f"M{8 + (width - 16) * (point[0] - reach[0][0]) / reach[0][1]:.1f} "
@@ -86,12 +88,3 @@ def scatter(title: str, points: Sequence[Sequence[float]], labels: Sequence[Any]
             f"<title>{escape(str(value))}</title></path>"
         )
     return "".join([*parts, "</svg>"])
-
-
-def _open(width: float, height: float, what: str) -> str:
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg {size} role="img" aria-label="{escape(what)}">'
-
-
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

@@ -182,8 +182,8 @@ def fit_attentive(
 ) -> Attentive:
     """A small attentive probe, all attributes trained side by side (each has its own query and weights).
 
-    `see`: (rows of a batch, generator) -> which of their tokens may be looked at this time, for a probe that is to read pictures
-    of which only some tokens are there; None: all.
+    `see`: (rows of a batch, generator) -> which of their tokens may be looked at this time, for a probe that is to read
+    pictures of which only some tokens are there; None: all.
     """
     mean, std = fit.mean((0, 1)), fit.std((0, 1)).clamp_min(1e-6)
     fit = (fit - mean) / std

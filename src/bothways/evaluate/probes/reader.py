@@ -1,9 +1,8 @@
 """The semantic reader: an attentive probe that learned on true tokens what pictures show, put before tokens that a model drew.
 
 No decoder and no painter stands between, so token spaces that are painted with unequal means compare by what their tokens say.
-It learned on pictures of which only some tokens are there, as many and in such an order as while a picture is drawn, so it reads
-the first n tokens of any. What it reads from the true tokens of held-out pictures is the ceiling, the best constant answer is
-chance.
+It learned on pictures of which only some tokens are there, in the order of drawing, so it reads the first n tokens of any. What
+it reads from the true tokens of held-out pictures is the ceiling, the best constant answer is chance.
 """
 
 from __future__ import annotations
