@@ -119,7 +119,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(trained: Path, tmp_path: Path):
     run = Path(shutil.copytree(trained, tmp_path / "run"))
-    found = accumulation_of(run, num=20, num_fit=200)
+    found = accumulation_of(run, num=20, num_fit=200, reader_steps=20)
     assert set(found["requests"]) == {"drawing", "open_drawing"}
     full = found["requests"]["drawing"]
     assert {row["way"] for row in full["rank"]} == {"free", "forced"}

@@ -21,7 +21,7 @@ from bothways.core.disk import write_json
 from bothways.core.errors import DataError
 from bothways.core.rundir import RunDir
 from bothways.data.worlds import ExamItem, exam
-from bothways.evaluate.probes.reader import fit_reader, read_by_position
+from bothways.evaluate.probes.reader import STEPS, fit_reader, read_by_position
 from bothways.evaluate.probes.retrieval import WINDOW, curve, distances, within
 from bothways.evaluate.readback import WHOLE, read_back, scored
 from bothways.generate.drawn import Drawn, drawn
@@ -30,7 +30,6 @@ from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.labels import labels
-from bothways.recipes.recipe import Recipe
 from bothways.recipes.sources import DRAWING, trains
 from bothways.vision.probe import Attentive, Labels
 from bothways.vision.tokenizer import to_uint8
@@ -51,11 +50,14 @@ class _Reader:
     truth: Mapping[str, Labels]
 
 
-def accumulation_of(path: Path | str, num: int = 256, num_fit: int = 4000, step: int | None = None) -> dict[str, Any]:
+def accumulation_of(
+    path: Path | str, num: int = 256, num_fit: int = 4000, step: int | None = None, reader_steps: int = STEPS
+) -> dict[str, Any]:
     """Measures a run and writes RUN/accumulation.json; returns what it holds.
 
     `num`: validation scenes, of which each is requested in full and, where the world has such requests, in part; their true
-    pictures are the candidates of the ranking. `num_fit`: training scenes from which the semantic reader learns.
+    pictures are the candidates of the ranking. `num_fit`: training scenes from which the semantic reader learns, in
+    `reader_steps` steps.
     Raises: RunError where there is no run or checkpoint; DataError when the run was not trained to draw.
     """
     run = RunDir.open(path)
@@ -68,7 +70,8 @@ def accumulation_of(path: Path | str, num: int = 256, num_fit: int = 4000, step:
     items = exam(world, "validation", num, recipe.exam.seed, KINDS)
     how = how_to_draw(recipe.exam)
     tokens = model.encodings.learned.tokens([world.picture("validation", index) for index in range(num)])
-    reader = _reader(recipe, model, world, how, num_fit, num)
+    fitted, truth = labels(world, num_fit, num)
+    reader = _Reader(_fitted(model, world, how, fitted, num_fit, reader_steps), fitted, truth)
     found: dict[str, Any] = {"step": at, "num": num, "num_fitted": num_fit, "num_tokens": tokens.shape[1], "window": WINDOW}
     found |= {"how": asdict(how), "head": model.head.config.kind, "learned": model.learned.spec.kind}
     found["requests"] = {
@@ -80,11 +83,12 @@ def accumulation_of(path: Path | str, num: int = 256, num_fit: int = 4000, step:
     return found
 
 
-def _reader(recipe: Recipe, model: UnifiedModel, world: AbstractWorld, how: How, num_fit: int, num: int) -> _Reader:
-    fitted, truth = labels(world, num_fit, num)
+def _fitted(
+    model: UnifiedModel, world: AbstractWorld, how: How, known: Mapping[str, Labels], num_fit: int, steps: int
+) -> Attentive:
     cache = model.encodings.learned
     vectors = cache.tokenizer.vectors(cache.tokens([world.picture("train", index) for index in range(num_fit)])).float()
-    return _Reader(fit_reader(vectors, fitted, recipe.model.drawn_in(how.order).order), fitted, truth)
+    return fit_reader(vectors, known, model.config.drawn_in(how.order).order, steps)
 
 
 def _of_kind(

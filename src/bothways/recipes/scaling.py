@@ -1,0 +1,219 @@
+"""Inference-time scaling of a run: how good its drawings are against what they cost, over everything that can be turned after
+training, into scaling.json.
+
+Steps of the sampler, steps a picture, guidance and temperature one at a time from the run's own settings; and best of n, where the
+model reads its own drawings. Costs are a request's: what is drawn, decoded and, where drawings are chosen among, read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bothways.core.disk import write_json
+from bothways.core.errors import DataError
+from bothways.core.rundir import RunDir
+from bothways.core.sample import Image, Sample
+from bothways.data.worlds import ExamItem, exam
+from bothways.evaluate.choosers import kept, pools, told_apart
+from bothways.evaluate.compute import Cost, cost_of
+from bothways.evaluate.readback import read_back, scored, whole_of
+from bothways.evaluate.scores import Measured
+from bothways.evaluate.statistics import estimate
+from bothways.generate.choose import candidates, described, varies
+from bothways.generate.engine import Engine, fill, run
+from bothways.heads.choose import How
+from bothways.heads.configs import DiffusionConfig, RegressionConfig
+from bothways.model.config import ModelConfig
+from bothways.model.store import load
+from bothways.model.unified import UnifiedModel
+from bothways.recipes.examine import how_to_draw, recipe_of
+from bothways.recipes.sources import DRAWING, READING, trains
+from bothways.vision.tokenizer import to_uint8, to_unit
+from bothways.worlds.world import AbstractWorld
+
+FILE = "scaling.json"
+GUIDANCE, TEMPERATURE, SAMPLING_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0), (0.0, 0.25, 0.5, 0.75, 1.0), (1, 2, 5, 10, 20, 50)
+CHOOSING_AT = (0.0, 0.5, 1.0)  # temperatures of the drawings to be chosen among
+COSTED = 8  # requests of which the cost is taken, together
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A model, what it is asked to draw, and what its tokenizer makes of the true pictures: the ceiling."""
+
+    model: UnifiedModel
+    world: AbstractWorld
+    items: list[ExamItem]
+    rebuilt: list[np.ndarray]
+
+    @property
+    def prompts(self) -> list[Sample]:
+        return [item.sample.prompt() for item in self.items]
+
+    def scores(self, filled: Sequence[Sample], rounds: int = 1) -> dict[str, Measured]:
+        """Of drawings, `rounds` times all requests; those after the first are called ID#ROUND."""
+        named = [_in_round(item, number) for number in range(rounds) for item in self.items]
+        size_px = self.model.learned.spec.size_px
+        return scored(read_back(self.world, named, [picture_of(sample, size_px) for sample in filled], self.rebuilt))
+
+
+def scaling_of(
+    path: Path | str,
+    num: int = 200,
+    most: int = 8,
+    step: int | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> dict[str, Any]:
+    """Measures a run and writes RUN/scaling.json; returns what it holds.
+
+    `num`: requests that name everything, of validation scenes. `most`: drawings of a request to choose among, a power of two.
+    `progress` is told what is measured next. Raises: RunError where there is no run or checkpoint; DataError when the run was
+    not trained to draw.
+    """
+    folder = RunDir.open(path)
+    recipe = recipe_of(folder)
+    if not trains(recipe, DRAWING):
+        raise DataError(f"The run {folder.path} was not trained to draw, so there is nothing to spend more operations on.")
+    model, at = load(folder, step)
+    model.eval()
+    world, how = recipe.world.build(), how_to_draw(recipe.exam)
+    items = exam(world, "validation", num, recipe.exam.seed, ("drawing",))
+    asked = _Asked(model, world, items, _rebuilt(model, items))
+    found: dict[str, Any] = {"step": at, "num": len(items), "most": most, "how": asdict(how)}
+    found |= {"head": model.head.config.kind, "learned": model.learned.spec.kind, "reads": trains(recipe, READING), "rows": []}
+    for axis, value, other in ways_of(recipe.model, how):
+        progress(f"{axis} {value}")
+        found["rows"].append({"axis": axis, "value": value, **_of_way(asked, other)})
+    found["choosing"] = []
+    for temperature in temperatures_of(recipe.model, how) if most > 1 else ():
+        progress(f"best of {most} at temperature {temperature:g}")
+        rows, apart = _of_choosing(asked, replace(how, temperature=temperature), most)
+        found["rows"] += rows
+        found["choosing"].append(apart)
+    write_json(folder.path / FILE, found)
+    return found
+
+
+def ways_of(config: ModelConfig, how: How) -> Iterator[tuple[str, float, How]]:
+    """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it."""
+    yield "own settings", 0, how
+    if isinstance(config.head, DiffusionConfig):
+        for steps in SAMPLING_STEPS:
+            yield "sampling_steps", steps, replace(how, sampling_steps=steps)
+    if config.order != "raster":
+        num = config.learned.build().spec.num_tokens
+        for power in range(num.bit_length()):
+            yield "draw_steps", 2**power, replace(how, draw_steps=min(2**power, num))
+    for guidance in GUIDANCE:
+        yield "guidance", guidance, replace(how, guidance=guidance)
+    if not isinstance(config.head, RegressionConfig):
+        for temperature in TEMPERATURE:
+            yield "temperature", temperature, replace(how, temperature=temperature)
+
+
+def temperatures_of(config: ModelConfig, how: How) -> list[float]:
+    """Those at which two drawings of one request differ."""
+    known = (0.0,) if isinstance(config.head, RegressionConfig) else CHOOSING_AT
+    return [temperature for temperature in known if varies(config, replace(how, temperature=temperature))]
+
+
+def _of_way(asked: _Asked, how: How) -> dict[str, Any]:
+    found = asked.scores(fill(asked.model, asked.prompts, how))
+    cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], how))
+    return _costs((1 / COSTED) * cost) | _told("asked", found["drawing/asked/accuracy"]) | _told("whole", whole_of(found))
+
+
+def _of_choosing(asked: _Asked, how: How, most: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Rows of every n and chooser, and how well each tells drawings of one request apart."""
+    model = asked.model
+    drawn = candidates(model, asked.prompts, how, most)
+    by_round = [of[number].sample for number in range(most) for of in drawn]
+    found = asked.scores(by_round, most)
+    names = [[_in_round(item, number).id for number in range(most)] for item in asked.items]
+    values = {key: pools(dict(zip(one.ids, one.values, strict=True)), names) for key, one in _kept(found).items()}
+    read = np.array(described(model, by_round)).reshape(most, -1).T
+    scores = {"reads them itself": -read, "world's reader": values["asked"]}
+    if model.head.unit == "nats":
+        scores["own likelihood"] = -np.array([[one.nats for one in of] for of in drawn])
+    draw, decode, reading = _parts(asked, how)
+    rows = [_choice(asked, values, None, how, 1, "random", draw + decode)]
+    for num in (2**power for power in range(1, most.bit_length())):
+        costs = {
+            "reads them itself": num * (draw + decode + reading),
+            "own likelihood": num * draw + decode,
+            "world's reader": num * (draw + decode),
+        }
+        rows += [_choice(asked, values, score, how, num, who, costs[who]) for who, score in scores.items()]
+    apart = {
+        who: dict(zip(("share", "pairs"), told_apart(values["asked"], score), strict=True)) for who, score in scores.items()
+    }
+    return rows, {"temperature": how.temperature, "told_apart": apart}
+
+
+def _choice(
+    asked: _Asked, values: dict[str, np.ndarray], scores: np.ndarray | None, how: How, num: int, who: str, cost: Cost
+) -> dict[str, Any]:
+    row = {"axis": "best_of", "value": num, "temperature": how.temperature, "chooser": who, **_costs(cost)}
+    pictures = [item.picture for item in asked.items]
+    for key, table in values.items():
+        row |= _estimated(key, kept(table, scores, num), pictures)
+    return row
+
+
+def _parts(asked: _Asked, how: How) -> tuple[Cost, Cost, Cost]:
+    """What a drawing costs up to its tokens, from there to pixels, and to be read again."""
+    model, some = asked.model, asked.prompts[:COSTED]
+    with torch.inference_mode():
+        engine = run(Engine(model, how), some)
+        filled = engine.results()
+        works = lambda: run(Engine(model, how), some), engine.results, lambda: _read_anew(model, filled)
+        draw, decode, reading = (cost_of(work) for work in works)
+    return (1 / COSTED) * draw, (1 / COSTED) * decode, (1 / COSTED) * reading
+
+
+def _read_anew(model: UnifiedModel, filled: Sequence[Sample]) -> None:
+    """`described`, with the pictures encoded again, which the cache would spare."""
+    pixels = np.stack([picture_of(sample, model.given.spec.size_px) for sample in filled])
+    model.given.encode(to_unit(pixels))
+    described(model, filled)
+
+
+def picture_of(sample: Sample, size_px: int) -> np.ndarray:
+    """The picture that was drawn, uint8 (size_px, size_px, 3)."""
+    return next(s.content.pixels(size_px) for s in reversed(sample.segments) if isinstance(s, Image) and s.learn and s.content)
+
+
+def _rebuilt(model: UnifiedModel, items: Sequence[ExamItem]) -> list[np.ndarray]:
+    with torch.inference_mode():
+        tokens = model.encodings.learned.tokens([item.truth for item in items if item.truth is not None])
+        return [picture for part in tokens.split(32) for picture in to_uint8(model.learned.decode(part))]
+
+
+def _in_round(item: ExamItem, number: int) -> ExamItem:
+    return replace(item, id=f"{item.id}#{number}") if number else item
+
+
+def _kept(found: dict[str, Measured]) -> dict[str, Measured]:
+    whole = whole_of(found)
+    return {"asked": found["drawing/asked/accuracy"], **({"whole": whole} if whole else {})}
+
+
+def _costs(cost: Cost) -> dict[str, float]:
+    return {"flops": cost.flops, "seconds": cost.seconds}
+
+
+def _told(key: str, one: Measured | None) -> dict[str, Any]:
+    if one is None:
+        return {}
+    return _estimated(key, one.values, one.pictures) | {f"{key}_chance": one.chance, f"{key}_ceiling": one.ceiling}
+
+
+def _estimated(key: str, values: Sequence[float], pictures: Sequence[str]) -> dict[str, Any]:
+    found = estimate(values, pictures)
+    return {key: found.value, f"{key}_se": found.se, f"{key}_low": found.low, f"{key}_high": found.high}
