@@ -30,6 +30,8 @@ PROMISED = {
     "distance": {"--num", "--set"},
     "swap": {"--part", "--out"},
     "probe": {"--what", "--step", "--num"},
+    "accumulation": {"--num", "--num-fit", "--step"},
+    "scaling": {"--what", "--num", "--best-of", "--step"},
     "size": {"--set"},
     "inspect": {"--num", "--source", "--draw-steps", "--set"},
     "train": {"--out", "--resume", "--set"},

@@ -12,7 +12,7 @@ import torch
 import tiny
 from bothways.core.errors import ConfigError, DataError
 from bothways.evaluate.probes.gradients import cosines, part_of
-from bothways.evaluate.probes.linear import probed
+from bothways.evaluate.probes.linear import by_attribute, classification, probe
 from bothways.evaluate.probes.maps import pca, tsne
 from bothways.evaluate.probes.similarity import cka
 from bothways.evaluate.probes.states import states_of
@@ -54,11 +54,26 @@ def test_a_probe_finds_what_is_there_and_its_yardsticks_find_nothing():
     kinds = [k % 3 for k in range(300)]
     features = normal(300, 4, 6)
     features[:, 2, :3] += 8 * torch.eye(3)[kinds]
-    rows = probed({"layer 1": features}, {"layer 1": normal(300, 4, 6, seed=1)}, {"kind": labels_of(kinds)}, 240, "given")
-    by_pooling = {row["pooling"]: row for row in rows}
+    found = probe({"layer 1": features}, {"layer 1": normal(300, 4, 6, seed=1)}, {"kind": labels_of(kinds)}, 240)
+    by_pooling = {row["pooling"]: row for row in by_attribute(found, "given")}
     for row in by_pooling.values():
         assert row["value"] > 0.9 and row["shuffled"] < 0.55 and row["untrained"] < 0.55 and row["n"] == 60
         assert row["chance"] == pytest.approx(1 / 3, abs=0.05) and row["skill"] > 0.85
+
+
+def test_classification_is_the_mean_over_categories_with_an_error_over_pictures():
+    kinds, sides = [k % 3 for k in range(300)], [k // 7 % 2 for k in range(300)]
+    features = normal(300, 4, 6)
+    features[:, 2, :3] += 8 * torch.eye(3)[kinds]
+    labels = {"kind": labels_of(kinds), "side": labels_of(sides), "angle": labels_of(kinds, period=3)}
+    found = probe({"layer 1": features}, {"layer 1": normal(300, 4, 6, seed=1)}, labels, 240)
+    rows = {(row["pooling"], row["attribute"]): row for row in by_attribute(found, "given")}
+    for row in classification(found, "given"):
+        own = [rows[row["pooling"], name] for name in ("kind", "side")]
+        assert row["attributes"] == ["kind", "side"] and row["n"] == 60
+        for key in ("value", "chance", "shuffled", "untrained"):
+            assert row[key] == pytest.approx(sum(one[key] for one in own) / 2, abs=1e-3)
+        assert 0.01 < row["se"] < 0.06 and row["untrained"] < 0.6 < row["value"]
 
 
 def test_cka_is_1_up_to_rotation_and_scale_and_0_for_strangers_even_with_more_channels_than_pictures():
@@ -113,7 +128,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_is_probed_into_a_file_and_a_page_that_need_nothing_else(trained: Path, tmp_path: Path):
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     found = probe_run(run, num=25)
-    assert set(found) == {"step", "num_fitted", "num_scored", "linear", "maps", "cka", "gradients"}
+    assert set(found) == {"step", "num_fitted", "num_scored", "linear", "classification", "maps", "cka", "gradients"}
+    assert all(0 <= row["value"] <= 1 and row["n"] == 25 and row["attributes"] for row in found["classification"])
     assert {row["side"] for row in found["linear"]} == {"given", "learned"}
     assert all({"value", "chance", "shuffled", "untrained", "n"} <= set(row) for row in found["linear"])
     assert [row["stage"] for row in found["cka"]] == ["tokens", "projector", "layer 1", "layer 2"]

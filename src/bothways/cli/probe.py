@@ -35,15 +35,21 @@ def probe(
 
 def _show(found: dict) -> None:
     """The last layer's linear probes, CKA and gradients as short tables."""
-    console = page()
+    console, keys_beside = page(), ("untrained", "shuffled", "chance")
     rows = found.get("linear", [])
     if rows:
         last = rows[-1]["stage"]
         shown = table(f"{last}, read", "trained", "untrained", "shuffled", "chance", "unit")
         for row in rows:
             if (row["side"], row["stage"], row["pooling"]) == ("given", last, "places"):
-                keys = ("value", "untrained", "shuffled", "chance")
-                shown.add_row(row["attribute"], *(f"{row[key]:.2f}" for key in keys), row["unit"])
+                shown.add_row(row["attribute"], *(f"{row[key]:.2f}" for key in ("value", *keys_beside)), row["unit"])
+        console.print(shown, "")
+    if found.get("classification"):
+        shown = table("linear classification, read", "trained", "untrained", "shuffled", "chance", "attributes")
+        for row in found["classification"]:
+            if (row["side"], row["pooling"]) == ("given", "mean"):
+                told = (f"{row['value']:.2f} ± {row['se']:.2f}", *(f"{row[key]:.2f}" for key in keys_beside))
+                shown.add_row(row["stage"], *told, str(len(row["attributes"])))
         console.print(shown, "")
     if found.get("cka"):
         shown = table("read against drawn", "CKA", "untrained", "other pictures")

@@ -1,5 +1,5 @@
-"""Who chooses the best of n drawings, and how well: the model by reading them, its head by their likelihood, the world's reader,
-or nobody.
+"""Who chooses the best of n drawings, and how well: the model by reading them, its head by their likelihood, the world's
+reader, or nobody.
 
 The world's reader is an oracle: it knows the scene that was asked for, and what it counts is what is measured. Of a pool of
 drawings every smaller n is looked at in disjoint groups, so that all drawings are used.

@@ -66,11 +66,11 @@ def _paper(folder: Path, exam: Exam, lines: list[Line], world: AbstractWorld) ->
 
 def readings_of(folder: Path, lines: Sequence[Line], world: AbstractWorld) -> dict[str, Mapping[str, Any]]:
     """Item id -> attribute -> value (None: unreadable), of the lines that have a picture in `folder`."""
-    return {line.id: _read(folder / line.image, world) for line in lines if line.image}
+    return {line.id: read_once(read_png(folder / line.image), world) for line in lines if line.image}
 
 
-def _read(path: Path, world: AbstractWorld) -> Mapping[str, Any]:
-    pixels = read_png(path)
+def read_once(pixels: np.ndarray, world: AbstractWorld) -> Mapping[str, Any]:
+    """What the world's reader sees in uint8 (P, P, 3), from memory where it has seen these pixels before."""
     key = (world.config.digest(), hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest())
     if key not in _SEEN:
         _SEEN[key] = world.read(pixels).to_json()

@@ -15,6 +15,7 @@ from bothways.data.worlds import ExamItem
 from bothways.evaluate.answers import Line, rebuilt_id
 from bothways.evaluate.drawing import measure
 from bothways.evaluate.exam import sheet
+from bothways.evaluate.mark import read_once
 from bothways.evaluate.metrics import skill
 from bothways.evaluate.paper import Paper
 from bothways.evaluate.scores import Measured
@@ -34,11 +35,11 @@ def read_back(
     lines, readings = [], {}
     for item, drawn in zip(items, pictures, strict=True):
         lines.append(_line(item, item.id, item.kind, requested=item.requested))
-        readings[item.id] = _read(world, drawn)
+        readings[item.id] = read_once(drawn, world)
     for item, made in zip(items, rebuilt, strict=False):
         name = rebuilt_id(item.id)
         lines.append(_line(item, name, "reconstruction"))
-        readings[name] = _read(world, made)
+        readings[name] = read_once(made, world)
     exam = sheet(world, list(items), split="test", size_px=len(pictures[0]), how={})
     return Paper(exam, tuple(lines), world, readings)
 
@@ -75,7 +76,3 @@ def _asked(name: str, lines: Sequence[Line], parts: Sequence[Measured]) -> Measu
 
 def _line(item: ExamItem, name: str, kind: Any, **more: Any) -> Line:
     return Line(id=name, kind=kind, picture=item.picture, scene=item.scene, image=IN_MEMORY, **more)
-
-
-def _read(world: AbstractWorld, pixels: np.ndarray) -> dict[str, Any]:
-    return world.read(pixels).to_json()

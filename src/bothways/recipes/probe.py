@@ -11,7 +11,7 @@ from bothways.core.disk import read_json, write_json
 from bothways.core.errors import ConfigError, unknown
 from bothways.core.rundir import RunDir
 from bothways.evaluate.probes.gradients import cosines
-from bothways.evaluate.probes.linear import probed
+from bothways.evaluate.probes.linear import by_attribute, classification, probe
 from bothways.evaluate.probes.maps import pca, tsne
 from bothways.evaluate.probes.similarity import similarities
 from bothways.evaluate.probes.states import SIDES, States, states_of
@@ -62,7 +62,9 @@ def _of_states(recipe: Recipe, model: UnifiedModel, untrained: UnifiedModel, wha
     raw = {side: states_of(untrained, pictures, side) for side in SIDES}
     found: dict[str, Any] = {}
     if "linear" in what:
-        found["linear"] = [row for side in SIDES for row in probed(states[side], raw[side], both, num_fit, side)]
+        probed = {side: probe(states[side], raw[side], both, num_fit) for side in SIDES}
+        found["linear"] = [row for side, one in probed.items() for row in by_attribute(one, side)]
+        found["classification"] = [row for side, one in probed.items() for row in classification(one, side)]
     if "cka" in what:
         last = {side: _last(states[side], NUM_ON_MAP) for side in SIDES}
         rawest = tuple(_last(raw[side], NUM_ON_MAP) for side in SIDES)

@@ -1,8 +1,8 @@
 """Inference-time scaling of a run: how good its drawings are against what they cost, over everything that can be turned after
 training, into scaling.json.
 
-Steps of the sampler, steps a picture, guidance and temperature one at a time from the run's own settings; and best of n, where the
-model reads its own drawings. Costs are a request's: what is drawn, decoded and, where drawings are chosen among, read again.
+Steps of the sampler, steps a picture, guidance and temperature one at a time from the run's own settings; and best of n, where
+the model reads its own drawings. Costs are a request's: what is drawn, decoded and, to be chosen among, read again.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from bothways.core.disk import write_json
-from bothways.core.errors import DataError
+from bothways.core.disk import read_json, write_json
+from bothways.core.errors import ConfigError, DataError, unknown
 from bothways.core.rundir import RunDir
 from bothways.core.sample import Image, Sample
 from bothways.data.worlds import ExamItem, exam
@@ -40,6 +40,8 @@ from bothways.worlds.world import AbstractWorld
 FILE = "scaling.json"
 GUIDANCE, TEMPERATURE, SAMPLING_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0), (0.0, 0.25, 0.5, 0.75, 1.0), (1, 2, 5, 10, 20, 50)
 CHOOSING_AT = (0.0, 0.5, 1.0)  # temperatures of the drawings to be chosen among
+OWN = "own settings"
+WHAT = ("sampling_steps", "draw_steps", "guidance", "temperature", "best_of")
 COSTED = 8  # requests of which the cost is taken, together
 
 
@@ -51,6 +53,7 @@ class _Asked:
     world: AbstractWorld
     items: list[ExamItem]
     rebuilt: list[np.ndarray]
+    batch_size: int
 
     @property
     def prompts(self) -> list[Sample]:
@@ -65,17 +68,22 @@ class _Asked:
 
 def scaling_of(
     path: Path | str,
+    what: Sequence[str] = WHAT,
     num: int = 200,
     most: int = 8,
     step: int | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
-    """Measures a run and writes RUN/scaling.json; returns what it holds.
+    """Measures `what` and writes it into the run's scaling.json, beside what was measured before on the same requests; returns
+    the whole. Every way is written as soon as it is measured.
 
     `num`: requests that name everything, of validation scenes. `most`: drawings of a request to choose among, a power of two.
-    `progress` is told what is measured next. Raises: RunError where there is no run or checkpoint; DataError when the run was
-    not trained to draw.
+    `progress` is told what is measured next. Raises: ConfigError for what does not exist; RunError where there is no run or
+    checkpoint; DataError when the run was not trained to draw.
     """
+    for name in what:
+        if name not in WHAT:
+            raise ConfigError(unknown("thing to scale", name, WHAT))
     folder = RunDir.open(path)
     recipe = recipe_of(folder)
     if not trains(recipe, DRAWING):
@@ -84,25 +92,36 @@ def scaling_of(
     model.eval()
     world, how = recipe.world.build(), how_to_draw(recipe.exam)
     items = exam(world, "validation", num, recipe.exam.seed, ("drawing",))
-    asked = _Asked(model, world, items, _rebuilt(model, items))
-    found: dict[str, Any] = {"step": at, "num": len(items), "most": most, "how": asdict(how)}
-    found |= {"head": model.head.config.kind, "learned": model.learned.spec.kind, "reads": trains(recipe, READING), "rows": []}
+    asked = _Asked(model, world, items, _rebuilt(model, items), recipe.exam.batch_size)
+    told = {"step": at, "num": len(items), "how": asdict(how), "head": model.head.config.kind}
+    told |= {"learned": model.learned.spec.kind, "reads": trains(recipe, READING)}
+    found = _begun(folder.path / FILE, told, what)
     for axis, value, other in ways_of(recipe.model, how):
-        progress(f"{axis} {value}")
-        found["rows"].append({"axis": axis, "value": value, **_of_way(asked, other)})
-    found["choosing"] = []
-    for temperature in temperatures_of(recipe.model, how) if most > 1 else ():
+        if axis in (OWN, *what):
+            progress(f"{axis} {value:g}")
+            found["rows"].append({"axis": axis, "value": value, **_of_way(asked, other)})
+            write_json(folder.path / FILE, found)
+    for temperature in temperatures_of(recipe.model, how) if most > 1 and "best_of" in what else ():
         progress(f"best of {most} at temperature {temperature:g}")
         rows, apart = _of_choosing(asked, replace(how, temperature=temperature), most)
         found["rows"] += rows
         found["choosing"].append(apart)
-    write_json(folder.path / FILE, found)
+        write_json(folder.path / FILE, found)
     return found
+
+
+def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, Any]:
+    """What the file holds, if it is of the same requests and settings, without what is measured now."""
+    before = read_json(file) if file.exists() else {}
+    if {key: before.get(key) for key in told} != told:
+        before = {}
+    rows = [row for row in before.get("rows", ()) if row["axis"] not in (OWN, *what)]
+    return told | {"rows": rows, "choosing": [] if "best_of" in what else before.get("choosing", [])}
 
 
 def ways_of(config: ModelConfig, how: How) -> Iterator[tuple[str, float, How]]:
     """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it."""
-    yield "own settings", 0, how
+    yield OWN, 0, how
     if isinstance(config.head, DiffusionConfig):
         for steps in SAMPLING_STEPS:
             yield "sampling_steps", steps, replace(how, sampling_steps=steps)
@@ -124,7 +143,7 @@ def temperatures_of(config: ModelConfig, how: How) -> list[float]:
 
 
 def _of_way(asked: _Asked, how: How) -> dict[str, Any]:
-    found = asked.scores(fill(asked.model, asked.prompts, how))
+    found = asked.scores(fill(asked.model, asked.prompts, how, asked.batch_size))
     cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], how))
     return _costs((1 / COSTED) * cost) | _told("asked", found["drawing/asked/accuracy"]) | _told("whole", whole_of(found))
 
@@ -132,7 +151,7 @@ def _of_way(asked: _Asked, how: How) -> dict[str, Any]:
 def _of_choosing(asked: _Asked, how: How, most: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows of every n and chooser, and how well each tells drawings of one request apart."""
     model = asked.model
-    drawn = candidates(model, asked.prompts, how, most)
+    drawn = candidates(model, asked.prompts, how, most, asked.batch_size)
     by_round = [of[number].sample for number in range(most) for of in drawn]
     found = asked.scores(by_round, most)
     names = [[_in_round(item, number).id for number in range(most)] for item in asked.items]
@@ -150,10 +169,9 @@ def _of_choosing(asked: _Asked, how: How, most: int) -> tuple[list[dict[str, Any
             "world's reader": num * (draw + decode),
         }
         rows += [_choice(asked, values, score, how, num, who, costs[who]) for who, score in scores.items()]
-    apart = {
-        who: dict(zip(("share", "pairs"), told_apart(values["asked"], score), strict=True)) for who, score in scores.items()
-    }
-    return rows, {"temperature": how.temperature, "told_apart": apart}
+    apart = {who: told_apart(values["asked"], score) for who, score in scores.items()}
+    told = {who: {"share": share, "pairs": pairs} for who, (share, pairs) in apart.items()}
+    return rows, {"temperature": how.temperature, "told_apart": told}
 
 
 def _choice(
@@ -172,6 +190,7 @@ def _parts(asked: _Asked, how: How) -> tuple[Cost, Cost, Cost]:
     with torch.inference_mode():
         engine = run(Engine(model, how), some)
         filled = engine.results()
+        described(model, filled)  # so that the cache knows the pictures, which are encoded beside it below
         works = lambda: run(Engine(model, how), some), engine.results, lambda: _read_anew(model, filled)
         draw, decode, reading = (cost_of(work) for work in works)
     return (1 / COSTED) * draw, (1 / COSTED) * decode, (1 / COSTED) * reading

@@ -20,6 +20,7 @@ def write_probes(run: Path) -> Path:
         "run": run.name,
         "found": found,
         "linear": _linear(found.get("linear", [])),
+        "classification": _classification(found.get("classification", [])),
         "cka": _cka(found.get("cka", [])),
         "gradients": found.get("gradients", []),
         "pulls": _pulls(found.get("gradients", [])),
@@ -41,7 +42,19 @@ def _linear(rows: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
     return groups
 
 
-def _attribute(name: str, rows: list[dict[str, Any]]) -> str:
+def _classification(rows: list[dict[str, Any]]) -> list[str]:
+    """A plot for each side and pooling."""
+    named = [row | {"attribute": "classification", "unit": "mean accuracy"} for row in rows]
+    plots = []
+    for side, told in SIDES.items():
+        for pooling, how in POOLED.items():
+            some = [row for row in named if (row["side"], row["pooling"]) == (side, pooling)]
+            if some:
+                plots.append(_attribute("classification", some, f"{told.split(',')[0]}, {how}"))
+    return plots
+
+
+def _attribute(name: str, rows: list[dict[str, Any]], title: str = "") -> str:
     own = [row for row in rows if row["attribute"] == name]
     drawn = [
         Line("chance (best constant answer)", "chance", [row["chance"] for row in own]),
@@ -49,7 +62,7 @@ def _attribute(name: str, rows: list[dict[str, Any]]) -> str:
         Line("untrained", "arm2", [row["untrained"] for row in own], under=True),
         Line("trained", "arm0", [row["value"] for row in own]),
     ]
-    title = f"{name.replace('_', ' ')} ({own[0]['unit']}, n {own[0]['n']})"
+    title = title or f"{name.replace('_', ' ')} ({own[0]['unit']}, n {own[0]['n']})"
     return lines(title, _short([row["stage"] for row in own]), drawn, 0.0)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -74,12 +74,14 @@ def labels_of(values: Sequence[Any], period: float | int | None = None) -> Label
 @dataclass(frozen=True)
 class ProbeScore:
     """`value`: accuracy of a category (0 to 1), mean cosine of the angular error of a circle (-1 to 1), share of variance
-    explained of a number (at most 1). `chance`: the same of the best constant answer."""
+    explained of a number (at most 1). `chance`: the same of the best constant answer. `values`: of every item; the value is
+    their mean."""
 
     value: float
     chance: float
     unit: str
     n: int
+    values: Float[Tensor, "M"] = field(compare=False, repr=False)
 
     @property
     def skill(self) -> float:
@@ -90,15 +92,11 @@ class ProbeScore:
 def score(predicted: Float[Tensor, "M K"], truth: Labels, fitted: Labels) -> ProbeScore:
     """Score of predictions on items not fitted; `fitted` are the labels of the fitted items, which give the constant answer."""
     constant = fitted.targets.mean(0).expand_as(truth.targets)
-    value, chance = (_value(guess, truth, fitted) for guess in (predicted, constant))
-    return ProbeScore(value, chance, _UNITS[truth.kind], len(truth))
+    found, blind = (values(guess, truth, fitted) for guess in (predicted, constant))
+    return ProbeScore(float(found.mean()), float(blind.mean()), _UNITS[truth.kind], len(truth), found)
 
 
 _UNITS = {"category": "accuracy", "circle": "mean cosine", "number": "R2"}
-
-
-def _value(predicted: Tensor, truth: Labels, fitted: Labels) -> float:
-    return float(values(predicted, truth, fitted).mean())
 
 
 def values(predicted: Float[Tensor, "M K"], truth: Labels, fitted: Labels) -> Float[Tensor, "M"]:
