@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bothways.backbones.configs import CausalLMConfig
-from bothways.core.sample import ArrayPicture
+from bothways.core.sample import ArrayPicture, Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
 from bothways.model.config import ModelConfig
 from bothways.model.unified import UnifiedModel
@@ -18,6 +18,7 @@ from bothways.vision.tokenizer import AbstractTokenizer, to_uint8, to_unit
 from layouts import CHARACTERS
 
 CODES, SIDE = 16, 3
+REQUESTS = [Sample(f"request {number}", (Text(words), Image(None, learn=True))) for number, words in enumerate(("red", "up"))]
 
 
 class PixelConfig(TokenizerConfig):

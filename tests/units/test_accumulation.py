@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bothways.core.errors import DataError
-from bothways.core.sample import Image, Sample, Text
+from bothways.core.sample import Image, Sample
 from bothways.evaluate.probes.reader import fit_reader, read_by_position
 from bothways.evaluate.probes.retrieval import curve, distances, ranks, within
 from bothways.generate.drawn import Drawn, drawn
@@ -23,10 +23,9 @@ from bothways.recipes import assemble
 from bothways.recipes.accumulation import accumulation_of
 from bothways.study.accumulation_page import write_accumulation
 from bothways.vision.probe import labels_of
-from grey import CODES, SIDE, PixelTokenizer, model, picture_of, tokens_of
+from grey import CODES, REQUESTS, SIDE, PixelTokenizer, model, picture_of, tokens_of
 from unified_training import recipe
 
-REQUESTS = [Sample(f"request {number}", (Text(words), Image(None, learn=True))) for number, words in enumerate(("red", "up"))]
 NUM = SIDE * SIDE
 TRUE = torch.randint(CODES, (2, NUM), generator=torch.Generator().manual_seed(1))
 

@@ -13,9 +13,8 @@ from bothways.core.sample import Image, Sample, Text
 from bothways.generate.choose import CAPTION_PROMPT, best_of, candidates, described, varies
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
-from grey import model
+from grey import REQUESTS, model
 
-REQUESTS = [Sample(f"request {number}", (Text(words), Image(None, learn=True))) for number, words in enumerate(("red", "up"))]
 FREELY = How(temperature=8.0, seed=3)  # weights are loud: at 1 hardly anything is left to chance
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_best_of import REQUESTS
 from torch import nn
 
 from bothways.backbones.product import Product
@@ -26,7 +25,7 @@ from bothways.recipes.scaling import scaling_of, temperatures_of, ways_of
 from bothways.study.scaling_page import write_scaling
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.watch.config import WatchConfig
-from grey import model
+from grey import REQUESTS, model
 from unified_training import recipe
 
 

@@ -149,6 +149,9 @@ def test_a_student_who_knows_everything_reaches_the_ceiling_and_chance_lies_belo
     assert sheet["drawing/all_right/accuracy"].value == sheet["drawing/count/accuracy"].value == 1.0
     assert sheet["captions/all/f1"].value == sheet["captions/kind/f1"].value == 1.0 > sheet["captions/all/f1"].chance
     assert sheet["reading/object/accuracy"].value == sheet["reading/relations/accuracy"].value == 1.0
+    for kind in ("kind", "place", "left_of", "above", "larger", "count"):  # shapes, locations and more, each by itself
+        score = sheet[f"reading/{kind}/accuracy"]
+        assert score.value == 1.0 > score.chance and score.n > 0
     assert not any(name.split("/")[1].startswith("gate") for name in sheet.scores)
 
 
