@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bothways.core.errors import DataError
-from bothways.vision.probe import Labels, attentive_probe, explained, labels_of, linear_probe
+from bothways.vision.probe import Labels, attentive_probe, labels_of, linear_probe, score
 from bothways.vision.ridge import Ridge
 
 
@@ -87,4 +87,11 @@ def test_labels_that_say_nothing_are_refused():
         labels_of(["a", None])
     with pytest.raises(DataError, match="nothing to tell apart"):
         labels_of(["a", "a"])
-    assert explained(torch.zeros(3, 1), torch.ones(3, 1), torch.zeros(1)) == 0.0
+
+
+def test_a_score_is_the_mean_of_what_every_item_is_worth_and_the_constant_answer_is_worth_nothing():
+    fitted, truth = Labels("number", torch.zeros(3, 1)), Labels("number", torch.tensor([[1.0], [1.0], [2.0]]))
+    constant = score(torch.zeros(3, 1), truth, fitted)
+    assert constant.value == constant.chance == constant.skill == 0.0
+    half = score(truth.targets / 2, truth, fitted)
+    assert half.value == pytest.approx(0.75) == float(half.values.mean()) and len(half.values) == half.n == 3

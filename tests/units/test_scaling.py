@@ -117,6 +117,8 @@ def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(
     assert one["flops"] < flops["own likelihood"] < flops["world's reader"] == 2 * one["flops"] < flops["reads them itself"]
     best = {row["chooser"]: row["asked"] for row in pairs}
     assert best["world's reader"] >= max(best.values()) and best["world's reader"] >= one["asked"]
+    for row in pairs:
+        assert row["gain"] == pytest.approx(row["asked"] - one["asked"]) and row["gain_low"] <= row["gain"] <= row["gain_high"]
     assert told[0] == "own settings 0" and told[-1] == "best of 2 at temperature 1"
     assert json.loads((run / "scaling.json").read_text()) == json.loads(json.dumps(found))
     page, plot = write_scaling(run).read_text(), (run / "scaling.svg").read_text()

@@ -20,7 +20,7 @@ from torch import Tensor
 from bothways.backbones.configs import CausalLMConfig
 from bothways.bench.measure import Bench, compared, in_turn, threads
 from bothways.core.sample import Image, Sample, Text
-from bothways.generate.engine import Engine
+from bothways.generate.engine import Engine, run
 from bothways.heads.choose import How
 from bothways.layout.wording import load_wording
 from bothways.model.config import ModelConfig
@@ -70,13 +70,8 @@ def bench_draw(batch_size: int = 8, size: str = "micro", guidance: float = 5.0, 
         return compared("draw", shape, cases, ours, reference, TARGET, alike)
 
 
-@torch.inference_mode()
 def _drawn(model: UnifiedModel, samples: list[Sample], how: How) -> Engine:
-    engine = Engine(model, how)
-    engine.add(samples)
-    while engine.active:
-        engine.step()
-    return engine
+    return run(Engine(model, how), samples)
 
 
 def _painted(model: UnifiedModel, samples: list[Sample], how: How) -> list[Sample]:

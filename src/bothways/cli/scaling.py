@@ -33,7 +33,7 @@ def scaling(
 
     with progress().status("loading the run") as status:
         found = scaling_of(run, tuple(word.strip() for word in what.split(",")), num, best_of, step, status.update)
-    shown = table("setting", "10⁹ operations", "seconds", *QUALITIES.values())
+    shown = table("setting", "10⁹ operations", "seconds", *QUALITIES.values(), "over one at random")
     for row in sorted_rows(found):
         shown.add_row(*told_row(row))
     page().print(shown, "")

@@ -181,6 +181,8 @@ def _choice(
     pictures = [item.picture for item in asked.items]
     for key, table in values.items():
         row |= _estimated(key, kept(table, scores, num), pictures)
+    if scores is not None:  # on the very same drawings
+        row |= _estimated("gain", kept(values["asked"], scores, num) - kept(values["asked"], None, 1), pictures)
     return row
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from bothways.core.disk import read_json, write_atomic
 from bothways.study.line_plot import Axis, Curve, line_plot, sheet
 from bothways.study.page import page
+from bothways.study.plots import signed
 
 CHOOSERS = {
     "random": ("one at random", "arm2"),
@@ -94,7 +95,8 @@ def sorted_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def told_row(row: dict[str, Any]) -> list[str]:
-    """A row of the table: what was set, operations in billions, seconds, and each quality with its standard error."""
+    """A row of the table: what was set, operations in billions, seconds, each quality with its standard error, and of a choice
+    what it gains over one at random among the same drawings, with the 95 % interval."""
     if row["axis"] == "best_of":
         who = CHOOSERS[row["chooser"]][0]
         name = f"temperature {row['temperature']:g}, best of {row['value']}: {who}" if row["value"] > 1 else (
@@ -103,4 +105,5 @@ def told_row(row: dict[str, Any]) -> list[str]:
     else:
         name = SETTINGS[row["axis"]] + ("" if row["axis"] == "own settings" else f" {row['value']:g}")
     told = [f"{row[key]:.3f} ± {row[f'{key}_se']:.3f}" if key in row else "–" for key in QUALITIES]
-    return [name, f"{row['flops'] / 1e9:.2f}", f"{row['seconds']:.3f}", *told]
+    gain = f"{signed(row['gain'])} ({signed(row['gain_low'])} to {signed(row['gain_high'])})" if "gain" in row else ""
+    return [name, f"{row['flops'] / 1e9:.2f}", f"{row['seconds']:.3f}", *told, gain]

@@ -109,11 +109,6 @@ def values(predicted: Float[Tensor, "M K"], truth: Labels, fitted: Labels) -> Fl
     return 1.0 - (predicted - truth.targets).square().sum(1) / off.mean().clamp_min(1e-12)
 
 
-def explained(predicted: Float[Tensor, "M K"], truth: Float[Tensor, "M K"], constant: Float[Tensor, "K"]) -> float:
-    """R2 over all columns together: 1 - squared error / squared distance from `constant`; negative when worse than that."""
-    return 1.0 - float((predicted - truth).square().sum() / (truth - constant).square().sum().clamp_min(1e-12))
-
-
 def linear_probe(
     fit: Float[Tensor, "M D"],
     fit_labels: Mapping[str, Labels],
