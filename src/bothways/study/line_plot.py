@@ -116,7 +116,7 @@ def _drawn(one: Curve, points: Sequence[tuple[float, float, float, float | None,
         parts.append(f'<polyline class="curve {one.colour}" points="{path}"{dash}/>')
     if len(points) <= 24:
         parts += [dot(a, b, 2.8, one.colour, f"{one.name}: {value:.3g}") for a, b, value, *_ in points]
-    parts += [text(a + 5, b - 5, name, "tick") for (a, b, *_), name in zip(points, one.names, strict=False)]
+    parts += [text(a, b - 7, name, "tick", "middle") for (a, b, *_), name in zip(points, one.names, strict=False)]
     return parts
 
 

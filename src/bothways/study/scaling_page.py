@@ -67,11 +67,12 @@ def plots_of(found: dict[str, Any], quality: str, head: str = "") -> list[str]:
         plots.append(line_plot(f"{head}{SETTINGS[axis]}", [Curve(axis, "arm4", points, names)], across, up, levels))
     for temperature in sorted({row["temperature"] for row in rows if row["axis"] == "best_of"}):
         some = [row for row in rows if (row["axis"], row.get("temperature")) == ("best_of", temperature)]
-        plots.append(_best_of(f"{head}best of n at temperature {temperature:g}", some, quality, up, levels))
+        plots.append(_best_of(f"{head}best of n at temperature {temperature:g}", some, quality, own[quality]))
     return plots
 
 
-def _best_of(title: str, rows: list[dict[str, Any]], quality: str, up: Axis, levels: dict[str, float]) -> str:
+def _best_of(title: str, rows: list[dict[str, Any]], quality: str, own: float) -> str:
+    """Cut out where the curves lie, beside what the run's own settings give."""
     one = next(row for row in rows if row["chooser"] == "random")
     curves = []
     for who, (name, colour) in CHOOSERS.items():
@@ -81,7 +82,7 @@ def _best_of(title: str, rows: list[dict[str, Any]], quality: str, up: Axis, lev
             points = [_point(row, quality, row["flops"]) for row in some]
             curves.append(Curve(name, colour, points, names if who == "reads them itself" else ()))
     curves.append(Curve(*CHOOSERS["random"], [_point(one, quality, one["flops"])]))
-    return line_plot(title, curves, Axis("operations a request", log=True), up, levels)
+    return line_plot(title, curves, Axis("operations a request", log=True), Axis(QUALITIES[quality]), {"own settings": own})
 
 
 def _point(row: dict[str, Any], quality: str, x: float) -> tuple[float, float, float, float]:
