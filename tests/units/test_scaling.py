@@ -93,10 +93,10 @@ def test_true_pictures_hold_all_that_was_asked_for_and_those_of_others_about_wha
 
 
 def test_only_settings_that_the_model_has_are_turned():
-    axes = {axis for axis, *_ in ways_of(model().config, How())}
+    axes = {axis for axis, *_ in ways_of(model().config, 9, How())}
     assert axes == {"own settings", "guidance", "temperature"}
     free = model(order="random").config
-    assert [value for axis, value, _ in ways_of(free, How()) if axis == "draw_steps"] == [1, 2, 4, 8]
+    assert [value for axis, value, _ in ways_of(free, 9, How()) if axis == "draw_steps"] == [1, 2, 4, 8]
     assert temperatures_of(model().config, How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
 
 

@@ -96,7 +96,7 @@ def scaling_of(
     told = {"step": at, "num": len(items), "how": asdict(how), "head": model.head.config.kind}
     told |= {"learned": model.learned.spec.kind, "reads": trains(recipe, READING)}
     found = _begun(folder.path / FILE, told, what)
-    for axis, value, other in ways_of(recipe.model, how):
+    for axis, value, other in ways_of(recipe.model, model.learned.spec.num_tokens, how):
         if axis in (OWN, *what):
             progress(f"{axis} {value:g}")
             found["rows"].append({"axis": axis, "value": value, **_of_way(asked, other)})
@@ -119,16 +119,16 @@ def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, A
     return told | {"rows": rows, "choosing": [] if "best_of" in what else before.get("choosing", [])}
 
 
-def ways_of(config: ModelConfig, how: How) -> Iterator[tuple[str, float, How]]:
-    """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it."""
+def ways_of(config: ModelConfig, num_tokens: int, how: How) -> Iterator[tuple[str, float, How]]:
+    """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it.
+    `num_tokens` of a picture."""
     yield OWN, 0, how
     if isinstance(config.head, DiffusionConfig):
         for steps in SAMPLING_STEPS:
             yield "sampling_steps", steps, replace(how, sampling_steps=steps)
     if config.order != "raster":
-        num = config.learned.build().spec.num_tokens
-        for power in range(num.bit_length()):
-            yield "draw_steps", 2**power, replace(how, draw_steps=min(2**power, num))
+        for power in range(num_tokens.bit_length()):
+            yield "draw_steps", 2**power, replace(how, draw_steps=2**power)
     for guidance in GUIDANCE:
         yield "guidance", guidance, replace(how, guidance=guidance)
     if not isinstance(config.head, RegressionConfig):
