@@ -21,7 +21,8 @@ from bothways.evaluate.readback import read_back, scored, whole_of
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
 from bothways.recipes import assemble
-from bothways.recipes.scaling import scaling_of, temperatures_of, ways_of
+from bothways.recipes.scaling import scaling_of
+from bothways.recipes.ways import temperatures_of, ways_of
 from bothways.study.scaling_page import write_scaling
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.watch.config import WatchConfig

@@ -7,7 +7,8 @@ the model reads its own drawings. Costs are a request's: what is drawn, decoded 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,30 +19,25 @@ import torch
 from bothways.core.disk import read_json, write_json
 from bothways.core.errors import ConfigError, DataError, unknown
 from bothways.core.rundir import RunDir
-from bothways.core.sample import Image, Sample
+from bothways.core.sample import ArrayPicture, Image, Sample
 from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.choosers import kept, pools, told_apart
 from bothways.evaluate.compute import Cost, cost_of
 from bothways.evaluate.readback import read_back, scored, whole_of
 from bothways.evaluate.scores import Measured
 from bothways.evaluate.statistics import estimate
-from bothways.generate.choose import candidates, described, varies
+from bothways.generate.choose import candidates, described
 from bothways.generate.engine import Engine, fill, run
 from bothways.heads.choose import How
-from bothways.heads.configs import DiffusionConfig, RegressionConfig
-from bothways.model.config import ModelConfig
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.sources import DRAWING, READING, trains
-from bothways.vision.tokenizer import to_uint8, to_unit
+from bothways.recipes.ways import OWN, WHAT, temperatures_of, ways_of
+from bothways.vision.tokenizer import to_uint8
 from bothways.worlds.world import AbstractWorld
 
 FILE = "scaling.json"
-GUIDANCE, TEMPERATURE, SAMPLING_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0), (0.0, 0.25, 0.5, 0.75, 1.0), (1, 2, 5, 10, 20, 50)
-CHOOSING_AT = (0.0, 0.5, 1.0)  # temperatures of the drawings to be chosen among
-OWN = "own settings"
-WHAT = ("sampling_steps", "draw_steps", "guidance", "temperature", "best_of")
 COSTED = 8  # requests of which the cost is taken, together
 
 
@@ -119,29 +115,6 @@ def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, A
     return told | {"rows": rows, "choosing": [] if "best_of" in what else before.get("choosing", [])}
 
 
-def ways_of(config: ModelConfig, num_tokens: int, how: How) -> Iterator[tuple[str, float, How]]:
-    """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it.
-    `num_tokens` of a picture."""
-    yield OWN, 0, how
-    if isinstance(config.head, DiffusionConfig):
-        for steps in SAMPLING_STEPS:
-            yield "sampling_steps", steps, replace(how, sampling_steps=steps)
-    if config.order != "raster":
-        for power in range(num_tokens.bit_length()):
-            yield "draw_steps", 2**power, replace(how, draw_steps=2**power)
-    for guidance in GUIDANCE:
-        yield "guidance", guidance, replace(how, guidance=guidance)
-    if not isinstance(config.head, RegressionConfig):
-        for temperature in TEMPERATURE:
-            yield "temperature", temperature, replace(how, temperature=temperature)
-
-
-def temperatures_of(config: ModelConfig, how: How) -> list[float]:
-    """Those at which two drawings of one request differ."""
-    known = (0.0,) if isinstance(config.head, RegressionConfig) else CHOOSING_AT
-    return [temperature for temperature in known if varies(config, replace(how, temperature=temperature))]
-
-
 def _of_way(asked: _Asked, how: How) -> dict[str, Any]:
     found = asked.scores(fill(asked.model, asked.prompts, how, asked.batch_size))
     cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], how))
@@ -192,17 +165,18 @@ def _parts(asked: _Asked, how: How) -> tuple[Cost, Cost, Cost]:
     with torch.inference_mode():
         engine = run(Engine(model, how), some)
         filled = engine.results()
-        described(model, filled)  # so that the cache knows the pictures, which are encoded beside it below
-        works = lambda: run(Engine(model, how), some), engine.results, lambda: _read_anew(model, filled)
-        draw, decode, reading = (cost_of(work) for work in works)
+        again = itertools.count()
+        draw = cost_of(lambda: run(Engine(model, how), some))
+        decode = cost_of(engine.results)
+        reading = cost_of(lambda: described(model, [_renamed(sample, next(again)) for sample in filled]))
     return (1 / COSTED) * draw, (1 / COSTED) * decode, (1 / COSTED) * reading
 
 
-def _read_anew(model: UnifiedModel, filled: Sequence[Sample]) -> None:
-    """`described`, with the pictures encoded again, which the cache would spare."""
-    pixels = np.stack([picture_of(sample, model.given.spec.size_px) for sample in filled])
-    model.given.encode(to_unit(pixels))
-    described(model, filled)
+def _renamed(sample: Sample, number: int) -> Sample:
+    """With what was drawn under another name, so that no cache spares encoding it."""
+    *before, drawn = sample.segments
+    other = ArrayPicture(drawn.content.array, f"{drawn.content.key}/{number}")
+    return replace(sample, segments=(*before, replace(drawn, content=other)))
 
 
 def picture_of(sample: Sample, size_px: int) -> np.ndarray:
