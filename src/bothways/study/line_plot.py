@@ -62,7 +62,8 @@ class Axis:
                 inside = [value for value in inside if low <= value <= high]
                 if len(inside) <= MOST_TICKS:
                     break
-            return inside
+            if len(inside) > 1:
+                return inside
         raw = (high - low) / 5
         size = 10 ** math.floor(math.log10(raw))
         step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
