@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from bothways.core.config import Config, part
 from bothways.core.errors import ConfigError, unknown
 from bothways.data import SOURCES
+from bothways.data.patterns import Pairing
 
 if TYPE_CHECKING:
     from bothways.data.items import AbstractItems
@@ -33,11 +34,14 @@ class SourceConfig(Config):
 
 class WorldSourceConfig(SourceConfig):
     """Samples of a world; the source's name says which: `watch/vqa`, `watch/caption`, `watch/draw`, `watch/edit` or
-    `watch/text`."""
+    `watch/text`. `watch/vqa/NAME` is another source of the same kind, in an order and in words of its own."""
 
     kind: Literal["world"] = "world"
     num_pictures: int = Field(0, ge=0)  # distinct pictures in the pool, repeated in epochs; 0 = a fresh picture every time
     pool: str = "shared"  # sources with the same pool name see the same pictures; other names, disjoint ones
+    pairing: Pairing = (
+        "own"  # a picture's texts: its own, another's (shuffled), none, or its own the other way round (reversed)
+    )
 
     def build(self, name: str, world: AbstractWorld, seed: int) -> Source:
         from bothways.data.worlds import WorldSource
@@ -46,7 +50,7 @@ class WorldSourceConfig(SourceConfig):
         if room != world.kind:
             hint = f" A source of your own data needs a `kind` ({', '.join(kind for kind in SOURCES if kind != 'world')})."
             raise ConfigError(unknown("world in data.sources:", room, [world.kind]) + hint)
-        return WorldSource(world, what, "train", self.num_pictures, self.pool, seed)
+        return WorldSource(world, what, "train", self.num_pictures, self.pool, seed, self.pairing)
 
 
 class ItemsConfig(SourceConfig):
@@ -93,6 +97,11 @@ def _a_world_unless_told(value: Any) -> Any:
 
 
 AnySourceConfig = Annotated[part(SourceConfig, SOURCES), BeforeValidator(_a_world_unless_told)]
+
+
+def kind_of(source: str) -> str:
+    """What kind of samples a world's source has, by its name: `vqa` of watch/vqa and of watch/vqa/again; "" without a slash."""
+    return source.partition("/")[2].partition("/")[0]
 
 
 class MixtureConfig(Config):

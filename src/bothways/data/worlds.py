@@ -15,8 +15,10 @@ import numpy as np
 
 from bothways.core.errors import ConfigError, DataError, unknown
 from bothways.core.randomness import rng, seed_of, shuffled
-from bothways.core.sample import AS_BOTH, AbstractPicture, Image, Sample, Segment, Text
-from bothways.worlds.world import AbstractWorld, Ask, Said, ScenePicture, Split, Task
+from bothways.core.sample import AbstractPicture, Image, Sample, Segment, Text
+from bothways.data import patterns
+from bothways.data.patterns import KINDS, Pairing
+from bothways.worlds.world import AbstractWorld, Said, ScenePicture, Split
 
 # Order of an endless pool: consecutive scenes are shuffled in blocks, so that two sources that share it do not show the
 # same picture in the same step.
@@ -25,56 +27,17 @@ _POOL_ROOM = 2**34  # scene indices that belong to one pool name
 _EDIT_TRIES = 200  # scenes of the train split that allow no edit are few: none, but for a small dial with something hidden
 
 
-def _vqa(said: Said, picture: AbstractPicture) -> list[Segment]:
-    return [Image(picture), *_turns(said.questions)]
-
-
-def _caption(said: Said, picture: AbstractPicture) -> list[Segment]:
-    caption = said.captions[0]
-    return [Image(picture), Text(caption.prompt), Text(caption.text, learn=True)]
-
-
-def _draw(said: Said, picture: AbstractPicture) -> list[Segment]:
-    return [Text(said.requests[0].text), Image(picture, learn=True)]
-
-
-def _edit(said: Said, picture: ScenePicture) -> list[Segment]:
-    edit = said.edits[0]
-    # To be read, and to be drawn again but for what changes.
-    return [Image(picture, views=AS_BOTH), Text(edit.instruction), Image(picture.world.picture_of(edit.scene), learn=True)]
-
-
-def _text(said: Said, picture: AbstractPicture) -> list[Segment]:
-    # One user turn: the scene told in words, then the first question.
-    first, *rest = _turns(said.questions)
-    return [Text(f"{said.tellings[0].text} {first.content}"), *rest] if said.tellings else []
-
-
-def _turns(questions: tuple[Ask, ...]) -> list[Text]:
-    if not questions:
-        raise ConfigError("Nothing is left to ask about a scene; hide less, or let the dial ask for more attributes.")
-    return [text for ask in questions for text in (Text(ask.question), Text(ask.answer, learn=True))]
-
-
-KINDS: dict[str, tuple[Task, Callable[[Said, ScenePicture], list[Segment]]]] = {
-    "vqa": ("understanding", _vqa),
-    "caption": ("understanding", _caption),
-    "draw": ("drawing", _draw),
-    "edit": ("editing", _edit),
-    "text": ("text", _text),
-}
-"""Source kind -> whose texts it uses (and what is hidden from them), and the segments it makes of them."""
-
-
 class WorldSource:
     """Samples of one kind about the pictures of one pool; `sample(cursor)` is a pure function.
 
     `kind`: vqa (picture and questions given, answers learned), caption, draw (request given, picture learned), edit (picture
-    and instruction given, edited picture learned) or text (no picture). `num_pictures`: scenes in the pool, 0 = a fresh one
-    every time. Sources with the same `pool` name and seed see the same pictures (the smaller pool is a part of the larger),
-    other names never share one. In a finite pool a picture has one edit, whatever the epoch, so the pictures that come of
-    edits are as many and are encoded once, too; one that allows no edit within its split makes way for the next that does.
-    Raises: ConfigError for an unknown kind or a negative pool.
+    and instruction given, edited picture learned) or text (no picture); behind a slash it may have a name (`vqa/again`), which
+    gives it an order and wordings of its own. `pairing`: whose texts a picture comes with (`patterns.Pairing`); pictures, order
+    and ids do not depend on it. `num_pictures`: scenes in the pool, 0 = a fresh one every time. Sources with the same `pool`
+    name and seed see the same pictures (the smaller pool is a part of the larger), other names never share one. In a finite
+    pool a picture has one edit, whatever the epoch, so the pictures that come of edits are as many and are encoded once, too;
+    one that allows no edit within its split makes way for the next that does.
+    Raises: ConfigError for an unknown kind, a pairing that it does not have, or a pool that is negative or too small for it.
     """
 
     def __init__(
@@ -85,15 +48,29 @@ class WorldSource:
         num_pictures: int = 0,
         pool: str = "shared",
         seed: int = 0,
+        pairing: Pairing = "own",
     ):
+        self.source = f"{world.kind}/{kind}"
+        kind = kind.partition("/")[0]
         if kind not in KINDS:
             raise ConfigError(unknown(f"kind of source of the {world.kind} world", kind, KINDS))
         if not 0 <= num_pictures < 2**31:
             raise ConfigError(f"num_pictures is {num_pictures}; expected 0 (endless) or up to 2^31 - 1 pictures.")
         self.world, self.kind, self.split, self.num_pictures, self.seed = world, kind, split, num_pictures, seed
-        self.source = f"{world.kind}/{kind}"
-        self.pool = pool
-        self._task, self._segments = KINDS[kind]
+        self.pool, self.pairing = pool, pairing
+        self._task, patterns_of = KINDS[kind]
+        if pairing not in patterns_of:
+            raise ConfigError(unknown(f"pairing of the source {self.source}:", pairing, patterns_of))
+        self._segments = patterns_of[pairing]
+        if pairing == "shuffled" and num_pictures == 1:
+            raise ConfigError(
+                f"{self.source} has a pool of one picture, so no other one's texts are there; give it two or more."
+            )
+        if pairing == "reversed" and getattr(world.config, "hide", None):
+            raise ConfigError(
+                f"{self.source} is reversed and the world hides something from one task, which the other's texts tell; leave "
+                "out `world.hide` or the pairing."
+            )
 
     def sample(self, cursor: int) -> Sample:
         """Sample `cursor` >= 0. Its id names source, pool, picture and cursor. Raises: ConfigError when nothing can be said."""
@@ -108,7 +85,25 @@ class WorldSource:
         if self.kind == "edit":
             return self._edit_of(index, name)
         picture = self.picture(index)
+        if self.pairing == "shuffled":
+            other = self._other(index)
+            return self._segments(self._say(other, self.picture(other), name), picture)
         return self._segments(self._say(index, picture, name), picture)
+
+    def _other(self, index: int) -> int:
+        """The picture whose texts picture `index` comes with when they are shuffled: never itself, and no two have the same.
+
+        Pictures stand in a ring, in an order drawn by (seed, source), and each takes the texts of the next.
+        """
+        size = self._block
+        start, place = index - index % size, index % size
+        ring, at = _ring(size, self.seed, self.source, self.split, self.pool, start)
+        return start + int(ring[(at[place] + 1) % size])
+
+    @property
+    def _block(self) -> int:
+        """How many pictures are shuffled together."""
+        return self.num_pictures or _BLOCK
 
     def _edit_of(self, index: int, name: str) -> list[Segment]:
         for at in range(index, index + _EDIT_TRIES):
@@ -147,7 +142,7 @@ class WorldSource:
 
     def picture_index(self, cursor: int) -> int:
         """Which picture of the pool, from 0, is seen at a cursor."""
-        block = self.num_pictures or _BLOCK
+        block = self._block
         epoch, place = divmod(cursor, block)
         order = _order(block, self.seed, self.source, self.split, self.pool, epoch)
         return int(order[place]) + (0 if self.num_pictures else epoch * block)
@@ -156,6 +151,13 @@ class WorldSource:
 @lru_cache(maxsize=64)
 def _order(num: int, seed: int, source: str, split: str, pool: str, epoch: int) -> np.ndarray:
     return shuffled(num, seed, source, split, pool, epoch)
+
+
+@lru_cache(maxsize=16)
+def _ring(num: int, seed: int, source: str, split: str, pool: str, start: int) -> tuple[np.ndarray, np.ndarray]:
+    """An order of pictures, and at which place of it each stands."""
+    order = shuffled(num, seed, source, split, pool, "pairs", start)
+    return order, np.argsort(order)
 
 
 def pool_start(pool: str, seed: int) -> int:
@@ -216,11 +218,11 @@ def _items(world: AbstractWorld, split: Split, index: int, seed: int) -> Iterato
         turns = (Text(ask.question), Text(ask.answer, learn=True))
         yield item("question", ask.attribute, "vqa", Image(picture), *turns, attribute=ask.attribute, tier=ask.tier)
     for caption in said.captions:
-        yield item("caption", "caption", "caption", *_caption(Said(captions=(caption,)), picture))
+        yield item("caption", "caption", "caption", *patterns.caption(Said(captions=(caption,)), picture))
     for kind, request in zip(("drawing", "open_drawing"), said.requests, strict=False):
-        yield item(kind, kind, "draw", *_draw(Said(requests=(request,)), picture), requested=request.states)
+        yield item(kind, kind, "draw", *patterns.draw(Said(requests=(request,)), picture), requested=request.states)
     for edit in said.edits:
-        segments = _edit(Said(edits=(edit,)), picture)
+        segments = patterns.edit(Said(edits=(edit,)), picture)
         asked = {"attribute": edit.kind, "requested": world.facts(edit.scene), "truth": segments[-1].content}
         yield item("edit", f"edit/{edit.kind}", "edit", *segments, **asked)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 from bothways.core.config import merge, unflatten
+from bothways.data.configs import kind_of
 
 P1: dict[str, Any] = {
     "model.order": "raster",
@@ -33,7 +34,7 @@ def with_p1(values: dict[str, Any]) -> dict[str, Any]:
     """The values of a recipe with P1's choices in place of its own."""
     head = values.get("model", {}).get("head", {}).get("kind", "categorical")
     sources = values.get("data", {}).get("sources", {})
-    drawing = [name for name in sources if name.rpartition("/")[2] not in GIVES_TEXT]
+    drawing = [name for name in sources if kind_of(name) not in GIVES_TEXT]
     weights = {f"{name}:image": IMAGE_WEIGHTS.get(head, 1.0) for name in drawing}
     merged = merge(values, unflatten(P1))
     return merged | {"train": {**merged.get("train", {}), "weights": weights}}

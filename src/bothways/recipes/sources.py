@@ -10,7 +10,7 @@ from typing import Any
 from bothways.core.disk import read_json, write_atomic, write_json
 from bothways.core.errors import DataError, RunError
 from bothways.core.sample import Sample
-from bothways.data.configs import WorldSourceConfig
+from bothways.data.configs import WorldSourceConfig, kind_of
 from bothways.data.items import ItemSource
 from bothways.data.source import Source
 from bothways.recipes.recipe import Recipe
@@ -30,10 +30,16 @@ def sources_of(recipe: Recipe, world: AbstractWorld) -> dict[str, Source]:
 def trains(recipe: Recipe, kinds: tuple[str, ...]) -> bool:
     """Whether any source of a world of one of these kinds gives samples to a step."""
     return any(
-        name.partition("/")[2] in kinds
+        _taught(name, source) in kinds
         for name, source in recipe.data.sources.items()
         if source.samples_per_step and isinstance(source, WorldSourceConfig)
     )
+
+
+def _taught(name: str, source: WorldSourceConfig) -> str:
+    """The kind of source whose skill is trained: of a reversed one, that of the other direction."""
+    kind = kind_of(name)
+    return kind if source.pairing != "reversed" else "caption" if kind in DRAWING else "draw"
 
 
 def own(sources: Mapping[str, Source]) -> dict[str, ItemSource]:
