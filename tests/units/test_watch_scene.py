@@ -27,6 +27,14 @@ def test_a_scene_depends_on_seed_split_and_index_alone():
     assert all(first != draw_scene(WatchConfig(seed=seed), split, index) for seed, split, index in others)
 
 
+def test_a_level_of_the_world_holds_those_of_its_attributes_that_the_dial_asks_for():
+    def levels(asked: list[str]) -> dict[str, tuple[str, ...]]:
+        return dict(WatchConfig.parse({"dial": {"asked": asked}}).build().levels)
+
+    assert dict(WatchConfig().build().levels)["hands"] == ("hour", "minute")
+    assert levels(["hour", "color"]) == {"hands": ("hour",), "glance": ("color",)}
+
+
 @pytest.mark.parametrize("level", ["all", "glance", "hands"])
 def test_splits_are_disjoint_in_what_is_shown_across_seeds(level):
     seen = {

@@ -15,17 +15,19 @@ from bothways.worlds.watch.say import Speaker
 from bothways.worlds.watch.scene import Scene, draw_scene
 from bothways.worlds.world import AbstractWorld, Reading, Said, Split, Task
 
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "glance": ("weather", "weather_corner", "battery_corner", "color"),
+    "corners": ("weather_corner", "battery_corner"),
+    "hands": ("hour", "minute"),
+    "fine": ("second", "battery"),
+}
+
 
 class WatchWorld(AbstractWorld):
-    """P1's smart-watch faces with their flaws mended; `config.faithful_to_p1` brings them back."""
+    """P1's smart-watch faces with their flaws mended; `config.faithful_to_p1` brings them back. A level holds those of its
+    attributes that the dial asks for: where that is the hour alone, the hour is what is told of hands."""
 
     kind = "watch"
-    levels: Mapping[str, tuple[str, ...]] = {
-        "glance": ("weather", "weather_corner", "battery_corner", "color"),
-        "corners": ("weather_corner", "battery_corner"),
-        "hands": ("hour", "minute"),
-        "fine": ("second", "battery"),
-    }
     primary: Mapping[str, str] = {"reading": "hands", "drawing": "hands"}
     gates = ("weather", "weather_corner", "battery_corner", "color", "glance", "corners")
     gate = ("weather", "weather_corner", "battery_corner")
@@ -33,6 +35,8 @@ class WatchWorld(AbstractWorld):
     def __init__(self, config: WatchConfig):
         self.config = config
         self.attributes = config.difficulty.asked
+        asked = {level: tuple(name for name in names if name in self.attributes) for level, names in LEVELS.items()}
+        self.levels = {level: names for level, names in asked.items() if names}
 
     @cached_property
     def _speaker(self) -> Speaker:
