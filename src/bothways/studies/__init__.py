@@ -14,6 +14,8 @@ STUDIES = Catalogue(
         "transfer-to-reading": "bothways.studies.transfer:TO_READING",
         "transfer-to-drawing": "bothways.studies.transfer:TO_DRAWING",
         "transfer-where": "bothways.studies.transfer:WHERE",
+        "ladder": "bothways.studies.ladder:FULL",
+        "ladder-short": "bothways.studies.ladder:SHORT",
         "labels-saved": "bothways.studies.labels_saved:STUDY",
     },
 )
