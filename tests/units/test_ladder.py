@@ -137,6 +137,12 @@ def test_the_evidence_is_what_the_world_says():
     assert {one.primary for one in shapes.comparisons} == {f"{skill}/{level}/skill" for skill, level in primary.items()}
 
 
+def test_the_ladder_stands_on_the_smallest_recipe_whose_hands_are_the_hour_alone():
+    study, world = plan_of(ladder("pico", short=True)).study, load_recipe("pico").world.build()
+    levels = {one.primary.split("/")[1] for one in study.comparisons}
+    assert levels == {"hands"} and world.levels["hands"] == ("hour",) and "hands" not in study.gates
+
+
 def test_a_recipe_that_edits_does_not_edit_in_a_ladder():
     found = plan_of(ladder("unifluid"))
     assert not any(found.samples["watch/edit"].values()) and found.samples["watch/draw"][UNIFIED] > 0

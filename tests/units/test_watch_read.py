@@ -125,6 +125,21 @@ def test_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
     check_reconstructions(40)
 
 
+def test_the_world_of_the_smallest_recipe_is_read_at_its_48_px_and_on_its_tokenizers_reconstructions():
+    from bothways.recipes.recipe import load_recipe
+    from bothways.vision.tokenizer import to_uint8, to_unit
+
+    recipe = load_recipe("pico")
+    reader, true, tokenizer = WatchReader(recipe.world), scenes(40, recipe.world), recipe.model.learned.build()
+    pictures = np.stack([render(scene, recipe.world, 48) for scene in true])
+    painted = to_uint8(tokenizer.decode(tokenizer.encode(to_unit(pictures))))
+    for seen, least in ((pictures, 1.0), (painted, 0.95)):
+        readings = [reader.read(pixels) for pixels in seen]
+        for asked in recipe.world.difficulty.asked:
+            right = [r[asked].value == s.facts()[asked] for r, s in zip(readings, true, strict=True)]
+            assert np.mean(right) >= least, asked
+
+
 @pytest.mark.slow
 def test_a_thousand_of_the_shipped_tokenizers_reconstructions_are_rarely_read_wrong():
     check_reconstructions(1000)

@@ -31,9 +31,10 @@ class Shape:
     vocab_size: int | None = None
 
 
-# One dial. The first five are the house's; the others are published models, as their config.json has them.
+# One dial. The first six are the house's; the others are published models, as their config.json has them.
 SIZES = {
     "tiny": Shape(32, 2, 2),
+    "pico": Shape(96, 3, 3),
     "nano": Shape(128, 4, 4),
     "micro": Shape(256, 6, 8),
     "small": Shape(512, 8, 8),
@@ -82,7 +83,7 @@ class CausalLMConfig(BackboneConfig):
 
     kind: Literal["transformers"] = "transformers"
     family: str = "llama"  # model_type of a transformers causal LM: llama, qwen2, qwen3, mistral, smollm3, ...
-    size: str = "nano"  # tiny (tests), nano (about 1M parameters), micro, small, base, gemma-2-2b, llama-2-7b
+    size: str = "nano"  # tiny (tests), pico, nano (about 1M parameters), micro, small, base, gemma-2-2b, llama-2-7b
     width: int | None = Field(None, gt=0)  # overrides the dial
     num_layers: int | None = Field(None, gt=0)  # overrides the dial
     num_heads: int | None = Field(None, gt=0)  # overrides the dial
