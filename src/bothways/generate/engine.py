@@ -143,7 +143,8 @@ class Engine:
         drawn = [(row, segment) for row in self.rows for segment in row.drawn]
         pictures: dict[tuple[int, int], np.ndarray] = {}
         if drawn:
-            tokens = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
+            predicted = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
+            tokens = self.model.target.tokens(predicted)
             pixels = np.concatenate([to_uint8(self.model.learned.decode(part)) for part in tokens.split(32)])
             pictures = {(id(row), segment): picture for (row, segment), picture in zip(drawn, pixels, strict=True)}
         return [self._filled(row, pictures) for row in self.rows]
@@ -182,7 +183,7 @@ class Engine:
         return self.model.config.drawn_in(self.how.order)
 
     def _known(self, sample: Sample) -> dict[int, list[Value]]:
-        """Segment -> the tokens of its picture, where a part of it is kept. Raises: ConfigError where that cannot be."""
+        """Segment -> the tokens of its picture, as the head would have predicted them, where a part of it is kept. Raises: ConfigError where that cannot be."""
         kept = {index: s for index, s in enumerate(sample.segments) if isinstance(s, Image) and s.keep is not None}
         spec = self.model.learned.spec
         for segment in kept.values():
@@ -192,7 +193,8 @@ class Engine:
                     "The model was trained in raster order, so it can only go on where a picture's upper rows end; keep whole "
                     "rows from the top (top-half, say), or train with model.order=random."
                 )
-        return {index: apart(self.model.encodings.learned.tokens([s.content])[0]) for index, s in kept.items()}
+        tokens = {index: self.model.encodings.learned.tokens([s.content])[0].to(self.device) for index, s in kept.items()}
+        return {index: apart(self.model.target.of(them)) for index, them in tokens.items()}
 
     def _length(self, row: Row) -> int:
         """Positions that a row may take in all: what is given, and what it may write."""
