@@ -137,9 +137,14 @@ class UnifiedModel(nn.Module):
     ) -> Float[Tensor, "N D"]:
         """Embeddings of what the head produced, which re-enters as true tokens do: through the learned side's projector (the
         given side's too, where it is shared), or as it is; `next_place` is -1 where no image token is predicted next."""
-        x = self.target.entering(predicted, place, self.learned_projector, self.learned)
+        x = self._entering(predicted, place)
         ahead = next_place >= 0
         return torch.where(ahead[:, None], x + self.next_place(next_place.clamp_min(0)), x)
+
+    def _entering(
+        self, predicted: Int[Tensor, "N"] | Float[Tensor, "N C"], place: Int[Tensor, "N"]
+    ) -> Float[Tensor, "N D"]:
+        return self.target.entering(predicted, place, self.learned_projector, self.learned)
 
     def drawn_embedder(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """`embed_drawn` for many calls under unchanged weights: where tokens are discrete, three tables and two sums."""
@@ -186,8 +191,7 @@ class UnifiedModel(nn.Module):
                 x = x.index_copy(0, at, projector(vectors, place))
         if produced is not None:
             at = ((batch.place >= 0) & (batch.picture < 0)).flatten().nonzero()[:, 0]
-            vectors = self.learned.vectors(produced[:, None])[:, 0]
-            x = x.index_copy(0, at, self.learned_projector(vectors, batch.place.flatten()[at]))
+            x = x.index_copy(0, at, self._entering(produced, batch.place.flatten()[at]))
         at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
