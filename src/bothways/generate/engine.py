@@ -106,6 +106,7 @@ class Engine:
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
         wants_image = any(isinstance(s, Image) or (isinstance(s, OpenTurn) and s.max_images) for s in asked)
         if wants_image:
+            self.model.config.check_can_draw()
             self.model.head.config.check_how(self.how)
             check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
         for sample in samples:

@@ -15,7 +15,9 @@ from torch import nn
 from bothways.model.moments import Moments
 from bothways.vision.leak import effective_rank
 
-COLLAPSED = {"variance": 0.01, "spread": 0.1, "rank": 0.15}  # shares of the first value below which something is lost
+# Shares of the first value below which something is lost. Of the rank what counts is how far it lies above 1, the least there is.
+COLLAPSED = {"variance": 0.05, "spread": 0.1, "rank": 0.15}
+LEAST = {"rank": 1.0}
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Collapse(nn.Module):
         lost = [
             f"{name} {found[name]:.3g} (at first {first:.3g})"
             for (name, share), first in zip(COLLAPSED.items(), self.first.tolist(), strict=True)
-            if found[name] < share * first
+            if found[name] - LEAST.get(name, 0.0) < share * (first - LEAST.get(name, 0.0))
         ]
         if not lost or self._said:
             return None

@@ -109,6 +109,14 @@ class ModelConfig(Config):
                 "--set model.learn_marks=true."
             )
 
+    def check_can_draw(self) -> None:
+        """Raises: ConfigError when learned tokens have no way to pixels."""
+        if not self.learned.spec.can_draw:
+            raise ConfigError(
+                f"`{self.learned.kind}` tokens cannot be drawn without a painter; set model.learned.painter, or choose another "
+                "`learned` tokenizer."
+            )
+
     @property
     def drawing(self) -> Drawing:
         """How learned images are laid out in training."""

@@ -296,8 +296,6 @@ class HeldOut:
 def _check(config: ModelConfig, given, learned) -> None:
     """Raises: ConfigError when parts do not fit each other; asked once, at construction."""
     config.head.check(learned)
-    if not learned.can_draw:
-        raise ConfigError(f"`{learned.kind}` tokens cannot be drawn; choose another `learned` tokenizer.")
     if config.feedback_noise and isinstance(learned.tokens, Discrete):
         raise ConfigError(
             f"Found feedback_noise {config.feedback_noise:g}, and `{learned.kind}` tokens are codes, on which no noise can be "

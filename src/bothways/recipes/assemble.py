@@ -78,6 +78,7 @@ def train(
     check_reached(recipe.model, step_counts(batches))
     for batch in batches:
         if batch.learned_tokens is not None:
+            recipe.model.check_can_draw()
             model.head.check_targets(model.target.of(batch.learned_tokens))
     facts = {"parameters": freeze.counts(model), "data": facts_of(sources)}
     run = RunDir.create(out, recipe.to_dict(), resume=resume, facts=facts)
