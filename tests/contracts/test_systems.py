@@ -1,4 +1,4 @@
-"""Every recipe of a model, shrunk: it learns one batch by heart on either side, answers, draws, edits, and comes back from disk.
+"""Every recipe of a model, shrunk: it learns a batch by heart on either side, answers, draws, edits, and comes back from disk.
 
 Recipes that differ in size alone are one corner of the space of models and are trained once. A new recipe is tested here
 without another line; a new kind of tokenizer needs its small twin in `tokenizer`.
@@ -26,7 +26,7 @@ from bothways.recipes.assemble import build_model, stream_of
 from bothways.recipes.read import names
 from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.train.trainer import Trainer
-from bothways.vision.configs import PainterConfig, SemanticConfig, TokenizerConfig
+from bothways.vision.configs import PainterConfig, SemanticConfig
 from bothways.vision.kl_config import KLConfig
 from bothways.vision.painter import save_painter
 from bothways.vision.tokenizer import to_unit

@@ -25,7 +25,7 @@ RAMP = {"kind": "ramp", "first": 0.0, "last": 1.0, "steps": 10}
 
 
 class InTurn:
-    """Reading in one piece and drawing in another, so that what the reading piece computes does not hang on the other's shape."""
+    """Reading in one piece and drawing in another, so that what the reading piece computes hangs on no other's shape."""
 
     def __init__(self, *streams: Any):
         self.streams = streams
@@ -92,5 +92,5 @@ def test_a_head_inside_the_backbone_has_no_gate_and_a_gate_is_between_0_and_1(mo
     with pytest.raises(ConfigError, match=r"gate"):
         tiny.config(gate=1.5)
     monkeypatch.setattr(RegressionConfig, "inside_backbone", True)
-    with pytest.raises(ConfigError, match=r"`regression` works inside the backbone, so there is nothing to gate.*leave model.gate at 1"):
+    with pytest.raises(ConfigError, match=r"`regression` works inside the backbone, .*leave model.gate at 1"):
         ModelConfig.parse({"given": tiny.PATCHES, "learned": tiny.PATCHES, "head": {"kind": "regression"}, "gate": 0.5})

@@ -33,7 +33,7 @@ def test_unifluid_at_full_size_fits_together_around_gemma_2() -> None:
 
 
 def test_unihetero_at_full_size_fits_together_around_llama_2() -> None:
-    """256 tokens a picture, predicted in a space as wide as the backbone, beside a copy of the projector that is not trained."""
+    """256 tokens a picture, predicted in a space as wide as the backbone; a copy of the projector is not trained."""
     found = size.size_of(load_recipe("unihetero-7b"))
     assert found.parts["backbone"]["total"] == 6_738_415_616
     assert found.parts["head"]["total"] == 4096 * 4096 + 4096

@@ -184,7 +184,8 @@ class Engine:
         return self.model.config.drawn_in(self.how.order)
 
     def _known(self, sample: Sample) -> dict[int, list[Value]]:
-        """Segment -> the tokens of its picture, as the head would have predicted them, where a part of it is kept. Raises: ConfigError where that cannot be."""
+        """Segment -> the tokens of its picture, as the head would have predicted them, where a part of it is kept. Raises:
+        ConfigError where that cannot be."""
         kept = {index: s for index, s in enumerate(sample.segments) if isinstance(s, Image) and s.keep is not None}
         spec = self.model.learned.spec
         for segment in kept.values():

@@ -15,7 +15,7 @@ from torch import nn
 from bothways.model.moments import Moments
 from bothways.vision.leak import effective_rank
 
-# Shares of the first value below which something is lost. Of the rank what counts is how far it lies above 1, the least there is.
+# Shares of the first value below which something is lost. Of the rank counts how far it lies above 1, the least there is.
 COLLAPSED = {"variance": 0.05, "spread": 0.1, "rank": 0.15}
 LEAST = {"rank": 1.0}
 
@@ -60,12 +60,16 @@ class Collapse(nn.Module):
         self._said = True
         advice = "use stop_gradient, ema or frozen" if side == "live" else "a lower lr, or side frozen, may help"
         return (
-            f"The embeddings that the head predicts collapse: {', '.join(lost)}; they become alike, so a falling image loss means "
-            f"nothing (model.target.side is {side}: {advice})."
+            f"The embeddings that the head predicts collapse: {', '.join(lost)}; they become alike, so a falling image loss "
+            f"means nothing (model.target.side is {side}: {advice})."
         )
 
 
 def _alive(moments: Moments) -> dict[str, float]:
     """variance (mean over channels), spread in [0, 1], effective rank in [1, D]."""
     variance, square = float(moments.variance.mean()), float(moments.mean.square().mean())
-    return {"variance": variance, "spread": variance / max(variance + square, 1e-30), "rank": effective_rank(moments.covariance)}
+    return {
+        "variance": variance,
+        "spread": variance / max(variance + square, 1e-30),
+        "rank": effective_rank(moments.covariance),
+    }

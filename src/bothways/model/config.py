@@ -48,8 +48,8 @@ class ModelConfig(Config):
     projector: ProjectorConfig = ProjectorConfig()
     backbone: AnyBackboneConfig = CausalLMConfig()
     head: AnyHeadConfig = CategoricalConfig()
-    target: EmbeddingConfig | None = None  # what the head predicts; null: the learned tokenizer's own tokens
-    gate: Annotated[float, Field(ge=0, le=1)] | RampConfig = 1.0  # share of the image losses' gradient that reaches the backbone
+    target: EmbeddingConfig | None = None  # what the head predicts; null: tokens as they are
+    gate: Annotated[float, Field(ge=0, le=1)] | RampConfig = 1.0  # share of the image losses that reaches the backbone
     order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
@@ -81,9 +81,8 @@ class ModelConfig(Config):
             )
         if not self.same_tokens:
             raise ConfigError(
-                "Targets in the embedding space are what the projector of given pictures makes of learned ones, and found given "
-                f"`{self.given.kind}` and learned `{self.learned.kind}`; give both sides the same tokens, or leave model.target "
-                "out."
+                "Targets in the embedding space are what the given side's projector makes of learned tokens, and found given "
+                f"`{self.given.kind}` and learned `{self.learned.kind}`; give both the same tokens, or leave model.target out."
             )
         if target.feedback == "direct" and not self.projector.shared:
             raise ConfigError(

@@ -4,8 +4,8 @@ It stands between the backbone's hidden states and the head: values pass as they
 "semantics or pixels outside": the head learns, and neither the backbone nor anything before it (projectors, places, text table)
 hears of it. The head's own update does not hang on the gate; for the backbone alone, gate and image weight are one knob.
 
-Source: UniHetero (arXiv 2512.23512) compares pixel losses that do and do not reach the language model; how it blocks them is not
-published, so the place of the gate is ours.
+Source: UniHetero (arXiv 2512.23512) compares pixel losses that do and do not reach the language model; how it blocks them
+is not published, so the place of the gate is ours.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def check_reached(config: ModelConfig, counts: Mapping[str, int]) -> None:
     """`counts`: of loss terms in a step. Raises: ConfigError when the gate is closed and no other loss reaches the backbone."""
     if config.gate_is_closed and not any(count and not term.endswith(":image") for term, count in counts.items()):
         raise ConfigError(
-            f"The gate is closed and the only losses are of images ({', '.join(counts)}), so nothing would train the backbone; open "
-            "model.gate, or give it a source that learns text."
+            f"The gate is closed and the only losses are of images ({', '.join(counts)}), so nothing would train the backbone; "
+            "open model.gate, or give it a source that learns text."
         )
 
 

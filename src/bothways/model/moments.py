@@ -5,6 +5,7 @@ One buffer of sums of products says it all, so that micro-batches add up and a c
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -41,7 +42,7 @@ class Moments(nn.Module):
 
     @torch.no_grad()
     def add(self, x: Float[Tensor, "N D"], y: Float[Tensor, "N C"]) -> None:
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x.device):
             left = torch.cat([x.new_ones(len(x), 1), x], 1)
             self.sums += (left.T @ torch.cat([left, y], 1)).double()
         self.squares += y.double().square().sum(0)
@@ -92,3 +93,9 @@ class Moments(nn.Module):
         variance = (self.squares / self.sums[0, 0].clamp_min(1e-12) - offset.double().square()).sum()
         explained = (2 * (weight * cross).sum() - (weight * (covariance @ weight)).sum()) / variance.clamp_min(1e-12)
         return ReadOut(weight.float(), center, offset, float(explained))
+
+
+def full_precision(device: torch.device) -> AbstractContextManager:
+    """No autocast inside. Where gradients are off, it would also keep a cast without a gradient for products that need one."""
+    known = torch.amp.is_autocast_available(device.type)  # it is not on the meta device
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()

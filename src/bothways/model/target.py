@@ -1,8 +1,8 @@
 """What the head predicts for a learned token, how a prediction re-enters the backbone, and how it becomes a token again.
 
-`TokenTarget`: the tokenizer's own tokens; there is nothing to do. `EmbeddingTarget`: the backbone's input embedding of the token,
-as the given side's projector makes it, before its place is added (a place is no part of what is to be predicted, and the head
-would learn it by heart). Its sides:
+`TokenTarget`: the tokenizer's own tokens; there is nothing to do. `EmbeddingTarget`: the backbone's input embedding of the
+token, as the given side's projector makes it, before its place is added (a place is no part of what is to be predicted, and
+the head would learn it by heart). Its sides:
 
     stop_gradient   the projector as it is, which gets no gradient as a target and all of it as an input
     ema             a moving average of the projector
@@ -10,22 +10,24 @@ would learn it by heart). Its sides:
     live            gradients reach the projector through the target: the loss falls fastest when all embeddings become alike,
                     so this one collapses and is there to be studied
 
-*Scale.* The head sees (embedding - mean) / std. For a head that needs unit channels (diffusion) these are the channels' own
-running mean and standard deviation; for regression the mean is 0 and std one number, the embeddings' root mean square: a cosine
-does not see it, and a squared error then means the same whatever size the projector's outputs grow to. Both are buffers, set
-at the end of a step from the statistics below for the next one, so that micro-batches of a step agree (0 and 1 before the first).
+*Scale.* The head sees (embedding - mean) / std. The running mean is what all embeddings have in common: left in (`centred`
+false, as in GAS) it is most of what a cosine sees. For a head that needs unit channels (diffusion) std is the channels' own
+running standard deviation; for regression one number, the embeddings' root mean square: a cosine does not see it, and a squared error
+then means the same whatever size the projector's outputs grow to. Both are buffers, set at the end of a step from the
+statistics below for the next one, so that micro-batches of a step agree (0 and 1 before the first).
 
 *Read-out.* An embedding becomes a token by the map that fits the true tokens to their true embeddings best: linear in the
-embedding and in random features of it (Rahimi and Recht 2007), so in closed form, from sums of products that are kept in a buffer
-and forgotten at the rate at which the projector may move. Not a trained layer: it needs no loss, no weight and no learning rate,
-it cannot touch the training of anything else, and it is the best map of its kind at every checkpoint. Not an inverse of
-the projector either (Gauss-Newton on it was tried and lost more: predictions do not lie where a projector reaches); what the
-projector has dropped comes from the mean, as a best guess does. What is lost is in the log (`read_out`, the share of the tokens'
-variance that it explains: 0.87 from the embedding alone and 0.93 with features, of a projector in training).
+embedding and in random features of it (Rahimi and Recht 2007), so in closed form, from sums of products that are kept in a
+buffer and forgotten at the rate at which the projector may move. Not a trained layer: it needs no loss, no weight and no
+learning rate, it cannot touch the training of anything else, and it is the best map of its kind at every checkpoint. Not an
+inverse of the projector either (Gauss-Newton from the linear map was slow and no better); what the projector has dropped
+comes from the mean, as a best guess does. What is lost is in the log (`read_out`,
+the share of the tokens' variance that it explains: 0.87 from the embedding alone and 0.93 with features, of a projector in
+training).
 
-Source: UniHetero (arXiv 2512.23512) predicts in the input-embedding space; loss, target side and decoding are not published. The
-EMA of 0.999 and 1 - cosine are those of GAS (Decoupled Embedding Prediction). Ours: growing decay (a short run would keep its
-first projector), scale, read-out, and what counts as collapse.
+Source: UniHetero (arXiv 2512.23512) predicts in the input-embedding space; loss, target side and decoding are not
+published. The EMA of 0.999 and 1 - cosine are those of GAS (Decoupled Embedding Prediction). Ours: growing decay (a short
+run would keep its first projector), scale, read-out, and what counts as collapse.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from bothways.heads.configs import HeadConfig
 from bothways.heads.head import AbstractHead
 from bothways.model.collapse import Collapse, Seen
 from bothways.model.config import EmbeddingConfig
-from bothways.model.moments import Moments
+from bothways.model.moments import Moments, full_precision
 from bothways.model.projector import Projector
 from bothways.vision.tokenizer import AbstractTokenizer
 
@@ -107,7 +109,8 @@ class EmbeddingTarget(nn.Module):
     """Input embeddings, "... D", on the scale of the head."""
 
     def __init__(self, config: EmbeddingConfig, head: HeadConfig, projector: Projector, spec: VisualSpec, width: int):
-        """`projector`: the given side's, with its initial weights; `spec`: of its tokens. Freezes its content on side frozen."""
+        """`projector`: the given side's, with its initial weights; `spec`: of its tokens. Freezes its content on side
+        frozen."""
         super().__init__()
         self.config, self._by_channel = config, head.needs_unit_channels
         self._projector = (projector,)  # a tuple, so that its weights stay in one place of the model alone
@@ -124,7 +127,7 @@ class EmbeddingTarget(nn.Module):
         projector = self._projector[0]
         content = projector.content if self.average is None else self.average
         learns = self.config.side == "live" and torch.is_grad_enabled()
-        with torch.set_grad_enabled(learns), torch.autocast(tokens.device.type, enabled=False):
+        with torch.set_grad_enabled(learns), full_precision(tokens.device):
             return (content(projector.scale * tokens) - self.mean) / self.std
 
     def tokens(self, predicted: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape C"]:

@@ -141,9 +141,7 @@ class UnifiedModel(nn.Module):
         ahead = next_place >= 0
         return torch.where(ahead[:, None], x + self.next_place(next_place.clamp_min(0)), x)
 
-    def _entering(
-        self, predicted: Int[Tensor, "N"] | Float[Tensor, "N C"], place: Int[Tensor, "N"]
-    ) -> Float[Tensor, "N D"]:
+    def _entering(self, predicted: Int[Tensor, "N"] | Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
         return self.target.entering(predicted, place, self.learned_projector, self.learned)
 
     def drawn_embedder(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:

@@ -64,7 +64,7 @@ class TrainConfig(Config):
     schedule: Literal["cosine", "constant"] = "cosine"  # what follows the warmup
     final_lr_share: float = Field(0.0, ge=0, le=1)  # lr at the end of the cosine, as a share of `lr`
     clip: float = Field(1.0, ge=0)  # largest global gradient norm; 0 = no clipping
-    clip_apart: tuple[str, ...] = ()  # parts clipped by themselves, e.g. [head]: behind a closed gate it must not shorten others
+    clip_apart: tuple[str, ...] = ()  # parts clipped by themselves: a head behind a closed gate must be
     average: AverageConfig | None = None  # null: a run is used with its last weights
     # Loss weight per term: a number, {kind: ramp, first, last, steps} or {kind: share, share}; one not named here weighs 1.
     weights: dict[str, Weight] = Field(default_factory=dict)

@@ -101,8 +101,8 @@ def _turned(module: nn.Module, parts: tuple[str, ...]) -> dict[str, nn.Parameter
 
 
 def clip_parts(module: nn.Module, limit: float, apart: tuple[str, ...]) -> Tensor:
-    """Clips the gradients of `apart` (beginnings of weights' names) by themselves and those of all other weights together; returns
-    the norm of the latter before."""
+    """Clips the gradients of `apart` (beginnings of weights' names) by themselves and those of all other weights together;
+    returns the norm of the latter before."""
     named = list(module.named_parameters())
     for part in apart:
         clip_gradients((p for name, p in named if _within(name, (part,))), limit)

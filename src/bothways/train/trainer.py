@@ -57,12 +57,12 @@ class Fitted:
 class Trainer:
     """Trains `module` on `stream` in the folder `run`, going on from the newest checkpoint there if it holds one.
 
-    The module offers `terms(batch)`; each Tally's total is a scalar tensor, a sum. It may offer `look()`, numbers for the log and
-    a sentence for a person (None at most steps), and `before_step(step)` and `after_step(step)` (codebook averages, restarts of
-    dead codes): any draw in them is a function of (seed, step), or uses
-    torch's global generator, which is seeded by (config.seed, step) at the beginning of every step. Buffers are saved
-    with the weights. `on_milestone(step)` is called after the checkpoint of each of `config.milestone_steps` is on disk;
-    it may put the module in eval mode. It is called again on resume if it did not return before.
+    The module offers `terms(batch)`; each Tally's total is a scalar tensor, a sum. It may offer `look()`, numbers for the
+    log and a sentence for a person (None at most steps), and `before_step(step)` and `after_step(step)` (codebook averages,
+    restarts of dead codes): any draw in them is a function of (seed, step), or uses torch's global generator, which is
+    seeded by (config.seed, step) at the beginning of every step. Buffers are saved with the weights. `on_milestone(step)`
+    is called after the checkpoint of each of `config.milestone_steps` is on disk; it may put the module in eval mode. It is
+    called again on resume if it did not return before.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """The weight of each loss term at each step: a number, a straight ramp, or whatever gives the term its share of the gradient.
 
-By share: with g_t the gradient of term t of the whole step over the parameters that `train.shares_of` names (the backbone), the
-weight of a term is set such that |weight * g| / sum over terms |weight_t * g_t| is the share asked for, which is how `shares` in
-the log is defined. Solved for all such terms at once, from a measurement every few steps, for the steps after it; new weights
-are mixed with the old in the logarithm. So "images hurt" can be told from "the larger gradient hurts".
+By share: with g_t the gradient of term t of the whole step over the parameters that `train.shares_of` names (the backbone),
+the weight of a term is set such that |weight * g| / sum over terms |weight_t * g_t| is the share asked for, which is how
+`shares` in the log is defined. Solved for all such terms at once, from a measurement every few steps, for the steps after
+it; new weights are mixed with the old in the logarithm. So "images hurt" can be told from "the larger gradient hurts".
 """
 
 from __future__ import annotations

@@ -21,8 +21,9 @@ from bothways.vision.ridge import Ridge
 def collapse(tokens: Float[Tensor, "M N D"]) -> dict[str, float]:
     """How much of the D channels is alive.
 
-    `effective_rank` (1 to D): of the tokens' covariance, place means taken out, so that it counts what differs between pictures; `share_of_place`: variance that the place
-    alone explains, 1 = all pictures alike; `std_min`, `std_max`: of the channels.
+    `effective_rank` (1 to D): of the tokens' covariance, place means taken out, so that it counts what differs between
+    pictures; `share_of_place`: variance that the place alone explains, 1 = all pictures alike; `std_min`, `std_max`: of the
+    channels.
     """
     by_place = tokens - tokens.mean(0)
     std = tokens.flatten(0, 1).std(0)
