@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
 
 from bothways.core.errors import ConfigError
 from bothways.core.ramp import RampConfig
@@ -37,10 +37,8 @@ def trained(path: Path, chosen: TrainConfig, stop_at: int | None = None) -> list
 
     run = RunDir.create(path, {}, resume=path.exists())
     trainer = Trainer(build(0.0), ToyStream(chosen.micro_batches), chosen, run, on_milestone=stop if stop_at else None)
-    try:
+    with suppress(Stopped):
         trainer.fit()
-    except Stopped:
-        pass
     return read_log(path / "log.jsonl")
 
 
@@ -60,7 +58,7 @@ def test_a_term_gets_the_share_of_the_gradient_that_it_is_promised(wanted: float
     assert sum(found) / len(found) == pytest.approx(wanted, abs=0.08)
     without = trained(tmp_path / "plain", config({}, micro_batches=micro_batches))
     plain = [line["shares"]["image"] for line in without if "shares" in line][5:]
-    assert abs(sum(plain) / len(plain) - wanted) > 0.1 or wanted == 0.5, "which it would not have had"
+    assert abs(sum(plain) / len(plain) - wanted) > 0.05, "which it would not have had"
 
 
 def test_several_shares_are_solved_for_at_once_and_smoothed_in_the_logarithm():

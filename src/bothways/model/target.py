@@ -12,9 +12,9 @@ the head would learn it by heart). Its sides:
 
 *Scale.* The head sees (embedding - mean) / std. The running mean is what all embeddings have in common: left in (`centred`
 false, as in GAS) it is most of what a cosine sees. For a head that needs unit channels (diffusion) std is the channels' own
-running standard deviation; for regression one number, the embeddings' root mean square: a cosine does not see it, and a squared error
-then means the same whatever size the projector's outputs grow to. Both are buffers, set at the end of a step from the
-statistics below for the next one, so that micro-batches of a step agree (0 and 1 before the first).
+running standard deviation; for regression one number, the embeddings' root mean square: a cosine does not see it, and a
+squared error then means the same whatever size the projector's outputs grow to. Both are buffers, set at the end of a step
+from the statistics below for the next one, so that micro-batches of a step agree (0 and 1 before the first).
 
 *Read-out.* An embedding becomes a token by the map that fits the true tokens to their true embeddings best: linear in the
 embedding and in random features of it (Rahimi and Recht 2007), so in closed form, from sums of products that are kept in a
