@@ -137,7 +137,8 @@ print("loaded:", *sorted(loaded | {"torch", "transformers", "matplotlib"} & set(
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_recipes_are_listed_as_corners_of_one_space(told) -> None:
+def test_recipes_are_listed_as_corners_of_one_space(told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, _ = told("recipes")
     assert code == 0
     assert max(map(len, out.splitlines())) <= 100
