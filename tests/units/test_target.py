@@ -174,7 +174,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence():
     patches = {"given": tiny.PATCHES, "learned": tiny.PATCHES, "head": HEADS["cosine"], "target": {}}
     with pytest.raises(ConfigError, match=r"vectors, and the head `categorical` does not predict those; use.*regression"):
         tiny.config(target={})
-    with pytest.raises(ConfigError, match=r"found given `vq` and learned `patches`; give both sides the same tokens"):
+    with pytest.raises(ConfigError, match=r"found given `vq` and learned `patches`; give both the same tokens"):
         tiny.config(**patches | {"given": tiny.VQ, "projector": {"shared": False}})
     with pytest.raises(ConfigError, match=r"set it to true, or model.target.feedback to projector"):
         tiny.config(**patches | {"projector": {"shared": False}})
