@@ -137,10 +137,16 @@ print("loaded:", *sorted(loaded | {"torch", "transformers", "matplotlib"} & set(
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_recipes_are_listed_as_corners_of_one_space(told) -> None:
+def test_recipes_are_listed_as_corners_of_one_space(told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     code, out, _ = told("recipes")
     assert code == 0
-    assert "vq-vq" in out and "vq -> vq shared, categorical, raster" in out
+    assert max(map(len, out.splitlines())) <= 100
+    rows = {line.split()[0]: re.split(r"  +", line.strip()) for line in out.split("\n\n")[0].splitlines()}
+    assert rows["model"][1:] == ["reads", "draws", "projector", "target", "head", "order"]
+    assert rows["vq-vq"][1:] == ["vq", "vq", "shared", "tokens", "categorical", "raster"]
+    assert rows["unihetero"][1:] == ["semantic", "semantic", "shared", "embedding, ema", "cosine", "raster"]
+    assert rows["unifluid"][1:] == ["semantic", "kl", "two", "tokens", "diffusion", "random"]
 
 
 def test_inspect_shows_samples_of_every_source_with_their_duties(told) -> None:

@@ -32,6 +32,15 @@ def test_unifluid_at_full_size_fits_together_around_gemma_2() -> None:
     assert found.tokens["watch/edit"] > 3 * 256
 
 
+def test_unihetero_at_full_size_fits_together_around_llama_2() -> None:
+    """256 tokens a picture, predicted in a space as wide as the backbone; a copy of the projector is not trained."""
+    found = size.size_of(load_recipe("unihetero-7b"))
+    assert found.parts["backbone"]["total"] == 6_738_415_616
+    assert found.parts["head"]["total"] == 4096 * 4096 + 4096
+    assert found.parts["target"] == {"total": (768 + 1) * 4096 + (4096 + 1) * 4096, "trained": 0}
+    assert found.tokens["watch/draw"] > 256
+
+
 def test_a_part_that_gives_another_shape_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bothways.heads.categorical.CategoricalHead.loss", lambda self, hidden, *rest: hidden[:, 0][:1])
     with pytest.raises(ConfigError, match=r"The head gives \(1,\) where \(2,\) is needed"):

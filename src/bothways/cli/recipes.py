@@ -1,4 +1,4 @@
-"""`bothways recipes`: what ships, each as a corner of the space of models."""
+"""`bothways recipes`: what ships, each model as a corner of the space of models."""
 
 from __future__ import annotations
 
@@ -12,30 +12,39 @@ def recipes() -> None:
     from bothways.recipes.read import names
     from bothways.recipes.recipe import load_recipe
 
-    listed = table("recipe", "makes", "parts")
-    for name in names():
-        recipe = load_recipe(name)
-        parts = Text(_PARTS[recipe.kind](recipe)) + Text(f"\n{recipe.about}", style="dim")
-        listed.add_row(name, _MAKES[recipe.kind], parts)
-    page().print(listed)
+    found = {name: load_recipe(name) for name in names()}
+    corners = table("model", "reads", "draws", "projector", "target", "head", "order")
+    for name, recipe in found.items():
+        if recipe.kind == "model":
+            corners.add_row(name, *_corner(recipe.model))
+    others = table("tokenizer", "makes")
+    for name, recipe in found.items():
+        if recipe.kind != "model":
+            others.add_row(name, _makes(recipe))
+    about = table("recipe", "about")
+    for name, recipe in found.items():
+        about.add_row(name, Text(recipe.about, style="dim"))
+    console = page()
+    for number, listed in enumerate((corners, others, about)):
+        if number:
+            console.print()
+        console.print(listed)
 
 
-_MAKES = {"model": "model", "tokenizer": "visual tokenizer", "text": "text tokenizer"}
+def _corner(model) -> tuple[str, ...]:
+    """Given and learned tokens, projector, what is predicted in which space, head and order."""
+    return (
+        model.given.kind,
+        model.learned.kind,
+        "shared" if model.projector.shared else "two",
+        f"embedding, {model.target.side}" if model.target else "tokens",
+        getattr(model.head, "objective", None) or model.head.kind,
+        model.order,
+    )
 
 
-def _model_parts(recipe) -> str:
-    model = recipe.model
-    shared = " shared" if model.projector.shared else ""
-    return f"{model.given.kind} -> {model.learned.kind}{shared}, {model.head.kind}, {model.order}"
-
-
-def _tokenizer_parts(recipe) -> str:
+def _makes(recipe) -> str:
+    if recipe.kind == "text":
+        return f"BPE, {recipe.num_entries} entries"
     spec = recipe.tokenizer.spec
     return f"{spec.kind}, {spec.size_px} px, {' x '.join(map(str, spec.grid))} tokens"
-
-
-_PARTS = {
-    "model": _model_parts,
-    "tokenizer": _tokenizer_parts,
-    "text": lambda recipe: f"BPE, {recipe.num_entries} entries",
-}

@@ -106,6 +106,7 @@ class Engine:
         # Guidance is for images; without one to draw, the second set of rows would be wasted work.
         wants_image = any(isinstance(s, Image) or (isinstance(s, OpenTurn) and s.max_images) for s in asked)
         if wants_image:
+            self.model.config.check_can_draw()
             self.model.head.config.check_how(self.how)
             check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
         for sample in samples:
@@ -143,7 +144,8 @@ class Engine:
         drawn = [(row, segment) for row in self.rows for segment in row.drawn]
         pictures: dict[tuple[int, int], np.ndarray] = {}
         if drawn:
-            tokens = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
+            predicted = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
+            tokens = self.model.target.tokens(predicted)
             pixels = np.concatenate([to_uint8(self.model.learned.decode(part)) for part in tokens.split(32)])
             pictures = {(id(row), segment): picture for (row, segment), picture in zip(drawn, pixels, strict=True)}
         return [self._filled(row, pictures) for row in self.rows]
@@ -182,7 +184,8 @@ class Engine:
         return self.model.config.drawn_in(self.how.order)
 
     def _known(self, sample: Sample) -> dict[int, list[Value]]:
-        """Segment -> the tokens of its picture, where a part of it is kept. Raises: ConfigError where that cannot be."""
+        """Segment -> the tokens of its picture, as the head would have predicted them, where a part of it is kept. Raises:
+        ConfigError where that cannot be."""
         kept = {index: s for index, s in enumerate(sample.segments) if isinstance(s, Image) and s.keep is not None}
         spec = self.model.learned.spec
         for segment in kept.values():
@@ -192,7 +195,8 @@ class Engine:
                     "The model was trained in raster order, so it can only go on where a picture's upper rows end; keep whole "
                     "rows from the top (top-half, say), or train with model.order=random."
                 )
-        return {index: apart(self.model.encodings.learned.tokens([s.content])[0]) for index, s in kept.items()}
+        tokens = {index: self.model.encodings.learned.tokens([s.content])[0].to(self.device) for index, s in kept.items()}
+        return {index: apart(self.model.target.of(them)) for index, them in tokens.items()}
 
     def _length(self, row: Row) -> int:
         """Positions that a row may take in all: what is given, and what it may write."""

@@ -30,6 +30,8 @@ class HeadConfig(Config):
     """Base of the configs of heads; `kind` is a name from the catalogue."""
 
     accepts: ClassVar[type[Discrete] | type[Continuous]]
+    needs_unit_channels: ClassVar[bool] = False  # targets must have mean 0 and variance 1 in every channel
+    inside_backbone: ClassVar[bool] = False  # the backbone itself predicts, so no gradient gate fits between them
     kind: str
 
     @abstractmethod
@@ -105,6 +107,7 @@ class DiffusionConfig(HeadConfig):
     """
 
     accepts = Continuous
+    needs_unit_channels = True
     kind: Literal["diffusion"] = "diffusion"
     form: Literal["ddpm", "flow"] = "ddpm"  # ddpm: MAR's, noise and variance at 1,000 times; flow: velocity of a rectified flow
     width: int = Field(128, gt=0)  # channels of the residual MLP

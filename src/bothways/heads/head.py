@@ -60,6 +60,10 @@ class AbstractHead(nn.Module, ABC):
         """Called once with the targets of every training batch, before `loss`: what a head must know of them it keeps in
         buffers, as sums and counts, so that they are saved with the weights and micro-batches add up."""
 
+    def predicted(self, hidden: Float[Tensor, "N D"]) -> Tensor | None:
+        """The one token that a position gets where a head has no distribution to draw from; None for all others."""
+        return None
+
     def blind(self, targets: Tensor) -> Float[Tensor, "M"]:
         """Mean loss of M pictures' tokens ("M N ...") under the best prediction that is the same for all of them, place by
         place: what 0 means on the scale of skill. Only heads whose loss is not a likelihood have it."""

@@ -71,21 +71,27 @@ class RegressionHead(AbstractHead):
         """Confidence is 1: there is no second candidate. Raises: ConfigError at a temperature above 0 or with a sampler."""
         self.config.check_how(how)
         if unguided is None:
-            token = self._predicted(hidden)
+            token = self.predicted(hidden)
         else:
-            token = guided(*self._predicted(torch.cat([hidden, unguided])).chunk(2), how.guidance_at(revealed))
-        if self.config.objective == "cosine":
-            token = F.normalize(token, dim=-1) * self.mean_norm
+            both = self._direction(torch.cat([hidden, unguided])).chunk(2)
+            token = self._sized(guided(*both, how.guidance_at(revealed)))
         return token, torch.ones(len(token), device=token.device)
+
+    def predicted(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        return self._sized(self._direction(hidden))
 
     def blind(self, targets: Float[Tensor, "M N C"]) -> Float[Tensor, "M"]:
         """Under the cosine the best constant is the mean direction, under squared error the mean."""
         known = F.normalize(targets, dim=-1) if self.config.objective == "cosine" else targets
         return self._error(known.mean(0).expand_as(targets), targets).mean(-1)
 
-    def _predicted(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+    def _direction(self, hidden: Float[Tensor, "N D"]) -> Float[Tensor, "N C"]:
+        """What was trained: under the cosine of length 1."""
         token = self.prediction(hidden).float()
         return F.normalize(token, dim=-1) if self.config.objective == "cosine" else token
+
+    def _sized(self, token: Float[Tensor, "N C"]) -> Float[Tensor, "N C"]:
+        return F.normalize(token, dim=-1) * self.mean_norm if self.config.objective == "cosine" else token
 
     def _error(self, token: Float[Tensor, "*shape C"], target: Float[Tensor, "*shape C"]) -> Float[Tensor, "*shape"]:
         if self.config.objective == "cosine":

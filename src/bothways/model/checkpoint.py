@@ -40,12 +40,14 @@ class HasState(Protocol):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: updates done, samples seen, seconds of training and of waiting for data."""
+    """How far a run is: updates done, samples seen, seconds of training and of waiting for data, and the loss weights that
+    follow a share of the gradient, as they stand."""
 
     step: int = 0
     samples: int = 0
     seconds: float = 0.0
     data_seconds: float = 0.0
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError
+from bothways.core.ramp import RampConfig
+from bothways.core.spec import Discrete
 from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
 from bothways.layout.order import Drawing, Orders
 from bothways.vision.configs import AnyTokenizerConfig, VQConfig
@@ -24,6 +26,19 @@ class ProjectorConfig(Config):
     shared: bool = True  # one projector (and one table of places) for given and learned pictures; needs equal tokens
 
 
+class EmbeddingConfig(Config):
+    """Learned tokens are predicted in the backbone's input-embedding space: as what the given side's projector makes of them,
+    before places are added. Source and deviations: model/target.py."""
+
+    side: Literal["stop_gradient", "ema", "frozen", "live"] = "stop_gradient"  # of the target; frozen: for inputs too
+    ema_decay: float = Field(0.999, gt=0, lt=1)  # of side ema: share of the old copy that stays at a step, at most (GAS)
+    feedback: Literal["direct", "projector"] = "direct"  # predictions re-enter as they are, or read out and through a projector
+    centred: bool = True  # targets lose their running mean, which all embeddings share (GAS keeps it)
+    read_out_features: int = Field(256, ge=0)  # random features beside the embedding itself, from which tokens are read out
+    memory: float = Field(0.98, gt=0, lt=1)  # share of the embeddings' statistics that stays at a step (the projector moves)
+    watch_every_steps: int = Field(20, gt=0)  # steps between two looks at whether the embeddings collapse
+
+
 class ModelConfig(Config):
     """One corner of the space of unified models."""
 
@@ -33,6 +48,8 @@ class ModelConfig(Config):
     projector: ProjectorConfig = ProjectorConfig()
     backbone: AnyBackboneConfig = CausalLMConfig()
     head: AnyHeadConfig = CategoricalConfig()
+    target: EmbeddingConfig | None = None  # what the head predicts; null: tokens as they are
+    gate: Annotated[float, Field(ge=0, le=1)] | RampConfig = 1.0  # share of the image losses that reaches the backbone
     order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
@@ -42,6 +59,41 @@ class ModelConfig(Config):
     frozen: tuple[str, ...] = ()  # parts that are not trained, e.g. [backbone, "backbone.layers.0-1"]; see model/freeze.py
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> ModelConfig:
+        if self.head.inside_backbone and self.gate != 1.0:
+            raise ConfigError(
+                f"The head `{self.head.kind}` works inside the backbone, so there is nothing to gate between them; leave "
+                "model.gate at 1."
+            )
+        if isinstance(self.gate, RampConfig) and max(self.gate.first, self.gate.last) > 1:
+            raise ConfigError(f"Found model.gate from {self.gate.first:g} to {self.gate.last:g}; a gate is between 0 and 1.")
+        if self.target:
+            self._check_embedding(self.target)
+        return self
+
+    def _check_embedding(self, target: EmbeddingConfig) -> None:
+        if self.head.accepts is Discrete or self.head.inside_backbone:
+            raise ConfigError(
+                f"Targets in the embedding space are vectors, and the head `{self.head.kind}` does not predict those; use "
+                "the head `regression` or `diffusion`, or leave model.target out."
+            )
+        if not self.same_tokens:
+            raise ConfigError(
+                "Targets in the embedding space are what the given side's projector makes of learned tokens, and found given "
+                f"`{self.given.kind}` and learned `{self.learned.kind}`; give both the same tokens, or leave model.target out."
+            )
+        if target.feedback == "direct" and not self.projector.shared:
+            raise ConfigError(
+                "Direct feedback enters predictions as outputs of the given side's projector, and model.projector.shared is "
+                "false, so true tokens would enter through another; set it to true, or model.target.feedback to projector."
+            )
+
+    @property
+    def gate_is_closed(self) -> bool:
+        """No image loss reaches the backbone, at any step."""
+        return self.gate == 0 or (isinstance(self.gate, RampConfig) and self.gate.first == self.gate.last == 0)
 
     @cached_property
     def same_tokens(self) -> bool:
@@ -54,6 +106,14 @@ class ModelConfig(Config):
             raise ConfigError(
                 "The model was not taught to decide by itself when to draw, so its turn cannot be left open; train one with "
                 "--set model.learn_marks=true."
+            )
+
+    def check_can_draw(self) -> None:
+        """Raises: ConfigError when learned tokens have no way to pixels."""
+        if not self.learned.spec.can_draw:
+            raise ConfigError(
+                f"`{self.learned.kind}` tokens cannot be drawn without a painter; set model.learned.painter, or choose another "
+                "`learned` tokenizer."
             )
 
     @property

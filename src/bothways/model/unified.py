@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError
+from bothways.core.ramp import value_at
 from bothways.core.sample import AbstractPicture, Sample
 from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
@@ -24,11 +25,14 @@ from bothways.layout.batch import Batch, collate
 from bothways.layout.build import build
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
+from bothways.model.collapse import Seen
 from bothways.model.config import ModelConfig
 from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.freeze import freeze
+from bothways.model.gate import gated
 from bothways.model.initial import initialise
 from bothways.model.projector import ContentProjector, Places, Projector
+from bothways.model.target import EmbeddingTarget, Target, TokenTarget, embedding_spec
 from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -57,15 +61,28 @@ class UnifiedModel(nn.Module):
         self.source_projector = ContentProjector(config.projector, self.learned.spec, width) if aligned else None
         self.nothing_text = nn.Parameter(torch.empty(width))
         self.nothing_image = nn.Parameter(torch.empty(width))
-        self.head = config.head.build(self.learned.spec, width)
+        learned = self.learned.spec
+        self.head = config.head.build(embedding_spec(learned, width) if config.target else learned, width)
         initialise(self, config.seed)
         self._step = 0
         self._adapter = config.backbone.adapt(self.backbone, config.seed)
         freeze(self, config.frozen)
+        self.target: Target = TokenTarget()
+        if config.target:
+            self.target = EmbeddingTarget(config.target, config.head, self.given_projector, learned, width)
 
     def before_step(self, step: int) -> None:
         """Names the noise of the losses that follow, in training mode."""
         self._step = step
+        self.target.before_step(step)
+
+    def after_step(self, step: int) -> None:
+        """What follows the weights: moving averages and statistics of the target."""
+        self.target.after_step(step)
+
+    def look(self) -> Seen | None:
+        """What there is to see of the step behind, for the log."""
+        return self.target.look()
 
     @property
     def encodings(self) -> Encodings:
@@ -114,15 +131,18 @@ class UnifiedModel(nn.Module):
 
     def embed_drawn(
         self,
-        tokens: Int[Tensor, "N"] | Float[Tensor, "N C"],
+        predicted: Int[Tensor, "N"] | Float[Tensor, "N C"],
         place: Int[Tensor, "N"],
         next_place: Int[Tensor, "N"],
     ) -> Float[Tensor, "N D"]:
-        """Embeddings of produced image tokens, which re-enter as true ones do, through the learned side's projector (the given
-        side's too, where it is shared); `next_place` is -1 where no image token is predicted next."""
-        x = self.learned_projector(self.learned.vectors(tokens[:, None])[:, 0], place)
+        """Embeddings of what the head produced, which re-enters as true tokens do: through the learned side's projector (the
+        given side's too, where it is shared), or as it is; `next_place` is -1 where no image token is predicted next."""
+        x = self._entering(predicted, place)
         ahead = next_place >= 0
         return torch.where(ahead[:, None], x + self.next_place(next_place.clamp_min(0)), x)
+
+    def _entering(self, predicted: Int[Tensor, "N"] | Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
+        return self.target.entering(predicted, place, self.learned_projector, self.learned)
 
     def drawn_embedder(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """`embed_drawn` for many calls under unchanged weights: where tokens are discrete, three tables and two sums."""
@@ -169,8 +189,7 @@ class UnifiedModel(nn.Module):
                 x = x.index_copy(0, at, projector(vectors, place))
         if produced is not None:
             at = ((batch.place >= 0) & (batch.picture < 0)).flatten().nonzero()[:, 0]
-            vectors = self.learned.vectors(produced[:, None])[:, 0]
-            x = x.index_copy(0, at, self.learned_projector(vectors, batch.place.flatten()[at]))
+            x = x.index_copy(0, at, self._entering(produced, batch.place.flatten()[at]))
         at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
@@ -212,11 +231,14 @@ class UnifiedModel(nn.Module):
             predicted = at - at % length + batch.predicts.flatten()[at]
             if duty is Duty.IMAGE:
                 picture, place = batch.picture.flatten()[predicted], batch.place.flatten()[predicted]
-                target = batch.learned_tokens[picture, place]
+                tokens = batch.learned_tokens[picture, place]
+                target = self.target.of(tokens)
                 if self.training:
                     self.head.observe(target)
+                    self.target.observe(target, tokens, self.head, hidden[at])
                 measure = self.head.loss if self.training else self.head.measured
-                losses = measure(hidden[at], target, place, self._draws(batch, picture, place))
+                openness = value_at(self.config.gate, self._step)
+                losses = measure(gated(hidden[at], openness), target, place, self._draws(batch, picture, place))
             else:
                 logits = self.backbone.text_logits(hidden[at])
                 losses = F.cross_entropy(logits.float(), batch.ids.flatten()[predicted], reduction="none")
@@ -244,7 +266,7 @@ class UnifiedModel(nn.Module):
     def blind(self, pictures: list[AbstractPicture]) -> list[float]:
         """Mean loss of each picture's tokens under the best prediction that is the same for all of these pictures, place by
         place, in the head's unit; for heads whose loss is no likelihood."""
-        return self.head.blind(self.encodings.learned.tokens(pictures).to(self.nothing_text.device)).tolist()
+        return self.head.blind(self.target.of(self.encodings.learned.tokens(pictures).to(self.nothing_text.device))).tolist()
 
     def terms(self, batch: Batch) -> dict[str, Tally]:
         """The loss of each (source, duty) as a sum and a count, e.g. `watch/vqa:text`, for the trainer."""
@@ -272,8 +294,6 @@ class HeldOut:
 def _check(config: ModelConfig, given, learned) -> None:
     """Raises: ConfigError when parts do not fit each other; asked once, at construction."""
     config.head.check(learned)
-    if not learned.can_draw:
-        raise ConfigError(f"`{learned.kind}` tokens cannot be drawn; choose another `learned` tokenizer.")
     if config.feedback_noise and isinstance(learned.tokens, Discrete):
         raise ConfigError(
             f"Found feedback_noise {config.feedback_noise:g}, and `{learned.kind}` tokens are codes, on which no noise can be "

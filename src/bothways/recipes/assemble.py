@@ -15,12 +15,14 @@ from bothways.data.stream import MixtureStream
 from bothways.layout.wording import load_wording
 from bothways.model import freeze
 from bothways.model.encodings import Encodings
+from bothways.model.gate import check_reached
 from bothways.model.store import keep_parts
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import Recipe
 from bothways.recipes.sources import facts as facts_of
 from bothways.recipes.sources import keep_files, list_bad, own, refuse_bad, sources_of
 from bothways.train.config import TrainConfig
+from bothways.train.step import step_counts
 from bothways.train.trainer import Fitted, Trainer
 from bothways.worlds.world import AbstractWorld
 
@@ -68,13 +70,16 @@ def train(
 ) -> tuple[UnifiedModel, Fitted]:
     """Trains the recipe's model in the run folder `out`. Raises: BothwaysError of all kinds; see `Trainer.fit`."""
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
-    config = TrainConfig.parse({**recipe.train.to_dict(), "weights": weights_in_use(recipe)})
+    config = settings_of(recipe)
     stream = stream_of(recipe, recipe.world.build(), model)
     sources = {name: source for name, (source, _) in stream.sources.items()}
     refuse_bad(sources, out)
-    for batch in stream.batches(0):  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
+    batches = stream.batches(0)  # what cannot be rendered, worded, laid out or encoded, likewise; the tokens are kept
+    check_reached(recipe.model, step_counts(batches))
+    for batch in batches:
         if batch.learned_tokens is not None:
-            model.head.check_targets(batch.learned_tokens)
+            recipe.model.check_can_draw()
+            model.head.check_targets(model.target.of(batch.learned_tokens))
     facts = {"parameters": freeze.counts(model), "data": facts_of(sources)}
     run = RunDir.create(out, recipe.to_dict(), resume=resume, facts=facts)
     keep_parts(run, recipe.model, model.wording)
@@ -96,11 +101,15 @@ def _tell(sources: Mapping[str, Source], console: Console | None) -> None:
             console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
-def weights_in_use(recipe: Recipe) -> dict[str, float]:
-    """The loss weights of sources that this arm takes samples from. Raises: ConfigError for a source that does not exist."""
+def settings_of(recipe: Recipe) -> TrainConfig:
+    """The trainer's settings, with the loss weights of those sources alone that this arm takes samples from.
+
+    Raises: ConfigError for a weight of a source that does not exist.
+    """
     terms = [f"{name}:{duty}" for name in recipe.data.sources for duty in ("text", "image", "mark")]
     for term in recipe.train.weights:
         if term not in terms:
             raise ConfigError(unknown("term in train.weights:", term, terms))
     taken = {name for name, source in recipe.data.sources.items() if source.samples_per_step}
-    return {term: weight for term, weight in recipe.train.weights.items() if term.rpartition(":")[0] in taken}
+    weights = {term: weight for term, weight in recipe.train.weights.items() if term.rpartition(":")[0] in taken}
+    return TrainConfig.parse({**recipe.train.to_dict(), "weights": weights})

@@ -17,10 +17,11 @@ from bothways.evaluate.probes.similarity import similarities
 from bothways.evaluate.probes.states import SIDES, States, states_of
 from bothways.model.store import load, rebuild
 from bothways.model.unified import UnifiedModel
-from bothways.recipes.assemble import stream_of, weights_in_use
+from bothways.recipes.assemble import settings_of, stream_of
 from bothways.recipes.examine import recipe_of
 from bothways.recipes.labels import FIT_PER_TEST, labels
 from bothways.recipes.recipe import Recipe
+from bothways.train.weights import Weights
 
 WHAT = ("linear", "maps", "cka", "gradients")
 FILE = "probes.json"
@@ -92,7 +93,8 @@ def _maps(states: States, side: str) -> list[dict[str, Any]]:
 def _gradients(recipe: Recipe, model: UnifiedModel) -> list[dict[str, Any]]:
     stream = stream_of(recipe, recipe.world.build(), model)
     batches = (batch for step in range(NUM_STEPS) for batch in stream.batches(recipe.train.steps + step))
-    return cosines(model, batches, weights_in_use(recipe))
+    # A cosine hears only of the proportions of terms within a loss, so a weight that followed a share counts as at first.
+    return cosines(model, batches, Weights(settings_of(recipe)).at(recipe.train.steps))
 
 
 def _last(states: States, num: int) -> States:

@@ -58,14 +58,15 @@ def _call(model: UnifiedModel, num_tokens: int) -> None:
     for side, projector in (("given", model.given_projector), ("learned", model.learned_projector)):
         vectors = torch.zeros((rows, getattr(model, side).spec.dim), device="meta")
         _expect(f"the {side} projector", projector(vectors, place), (rows, width))
-    _expect("the head", model.head.loss(hidden, _targets(model.learned.spec, rows), place, draws), (rows,))
+    target = model.target.of(_tokens(model.learned.spec, rows))
+    _expect("the head", model.head.loss(hidden, target, place, draws), (rows,))
     if model.backbone.text_logits(hidden).shape[-1] < model.wording.vocab_size:
         raise ConfigError(
             "The text output has fewer rows than the text tokenizer has entries; check model.backbone.vocab_size."
         )
 
 
-def _targets(spec: VisualSpec, count: int) -> Tensor:
+def _tokens(spec: VisualSpec, count: int) -> Tensor:
     if isinstance(spec.tokens, Discrete):
         return torch.zeros(count, dtype=torch.long, device="meta")
     return torch.zeros((count, spec.dim), device="meta")

@@ -3,8 +3,7 @@
 One copy, in place, of what is trained and of nothing else. It lies on the weights' own device or on the CPU; where weights are
 sharded, so is the copy. Buffers are not averaged: they are counts and sums, or codebooks with averages of their own.
 
-Source: Polyak and Juditsky 1992; the growing decay is TensorFlow's `ExponentialMovingAverage(num_updates=...)`: a run of a
-thousand steps would never forget its first weights at MAR's 0.9999.
+Source: Polyak and Juditsky 1992; the growing decay: core/decay.py.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from bothways.core.decay import growing_decay
 from bothways.train.config import AverageConfig
 
 
@@ -66,4 +66,4 @@ class Average:
 
 def decay(step: int, config: AverageConfig) -> float:
     """Share of the old average that stays at update number `step` (0-based)."""
-    return min(config.decay, (1 + step) / (10 + step))
+    return growing_decay(step, config.decay)

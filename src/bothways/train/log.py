@@ -2,8 +2,9 @@
 
 A line of log.jsonl is one step: `step` (updates done), `samples`, `seconds` of training, `lr`, `loss` (the weighted sum
 that was minimised), `terms` (the mean of each term, nats for likelihoods), `grad_norm` (before clipping), `clipped` (share
-of the steps since the last line whose gradient was clipped), `samples_per_s`, and now and then `shares` (of each term in
-the gradient norm). A resumed run drops the lines of the steps that it does again.
+of the steps since the last line whose gradient was clipped), `samples_per_s`; where loss weights move `weights`; and now
+and then `shares` (of each term in the gradient norm) and `look` (what the module shows of itself: model/collapse.py). A
+resumed run drops the lines of the steps that it does again.
 """
 
 from __future__ import annotations

@@ -100,13 +100,26 @@ def _turned(module: nn.Module, parts: tuple[str, ...]) -> dict[str, nn.Parameter
     return {name: p for name, p in chosen.items() if p.requires_grad}
 
 
+def clip_parts(module: nn.Module, limit: float, apart: tuple[str, ...]) -> Tensor:
+    """Clips the gradients of `apart` (beginnings of weights' names) by themselves and those of all other weights together;
+    returns the norm of the latter before."""
+    named = list(module.named_parameters())
+    for part in apart:
+        clip_gradients((p for name, p in named if _within(name, (part,))), limit)
+    return clip_gradients((p for name, p in named if not _within(name, apart)), limit)
+
+
+def _within(name: str, parts: tuple[str, ...]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
+
+
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> Tensor:
     """Scales all gradients so that their global L2 norm is at most `limit` (0 = leave them); returns the norm before.
 
     Parameters without a gradient are left out. A norm that is not finite leaves the gradients as they are.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm(gradients)
+    norm = nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
     if limit and limit < norm < math.inf:
         torch._foreach_mul_(gradients, limit / norm)
     return norm

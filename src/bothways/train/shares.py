@@ -39,8 +39,12 @@ class GradientShares:
             old = self._gradients.get(name)
             self._gradients[name] = new if old is None else [a + b for a, b in zip(old, new, strict=True)]
 
+    def norms(self) -> dict[str, float]:
+        """Norm of each term's gradient."""
+        return {name: float(nn.utils.get_total_norm(grads)) for name, grads in self._gradients.items()}
+
     def result(self) -> dict[str, float]:
         """Share of each term in [0, 1]; they sum to 1 unless no term reaches these parameters (then all are 0)."""
-        norms = {name: float(nn.utils.get_total_norm(grads)) for name, grads in self._gradients.items()}
+        norms = self.norms()
         whole = sum(norms.values())
         return {name: round(norm / whole, 6) if whole else 0.0 for name, norm in norms.items()}

@@ -27,7 +27,7 @@ from bothways.train.average import Average
 from bothways.train.config import TrainConfig
 from bothways.train.keeper import Keeper
 from bothways.train.log import TrainLog
-from bothways.train.optim import build_optimizer, clip_gradients, learning_rate
+from bothways.train.optim import build_optimizer, clip_parts, learning_rate
 from bothways.train.shares import GradientShares
 from bothways.train.step import (
     StepBatch,
@@ -38,6 +38,7 @@ from bothways.train.step import (
     step_counts,
     step_loss,
 )
+from bothways.train.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,12 @@ class Fitted:
 class Trainer:
     """Trains `module` on `stream` in the folder `run`, going on from the newest checkpoint there if it holds one.
 
-    The module offers `terms(batch)`; each Tally's total is a scalar tensor, a sum. It may offer `before_step(step)` and
-    `after_step(step)` (codebook averages, restarts of dead codes): any draw in them is a function of (seed, step), or uses
-    torch's global generator, which is seeded by (config.seed, step) at the beginning of every step. Buffers are saved
-    with the weights. `on_milestone(step)` is called after the checkpoint of each of `config.milestone_steps` is on disk;
-    it may put the module in eval mode. It is called again on resume if it did not return before.
+    The module offers `terms(batch)`; each Tally's total is a scalar tensor, a sum. It may offer `look()`, numbers for the
+    log and a sentence for a person (None at most steps), and `before_step(step)` and `after_step(step)` (codebook averages,
+    restarts of dead codes): any draw in them is a function of (seed, step), or uses torch's global generator, which is
+    seeded by (config.seed, step) at the beginning of every step. Buffers are saved with the weights. `on_milestone(step)`
+    is called after the checkpoint of each of `config.milestone_steps` is on disk; it may put the module in eval mode. It is
+    called again on resume if it did not return before.
     """
 
     def __init__(
@@ -78,14 +80,16 @@ class Trainer:
         self.optimizer = build_optimizer(module, config)
         self.average = Average(module, config.average) if config.average else None
         self.progress = Progress()
+        self.weights = Weights(config)
         self._console, self._title = console, title
         self._device = next(module.parameters()).device
         self._before_step = getattr(module, "before_step", _nothing)
         self._after_step = getattr(module, "after_step", _nothing)
+        self._look = getattr(module, "look", lambda: None)
         self._keeper = Keeper(run.checkpoints, config, module, self.optimizer, self.average, on_milestone, self._say)
         self._notices: list[str] = []
         self._seen_terms: set[str] = set()
-        if config.shares_every_steps:
+        if config.shares_every_steps or self.weights.by_share:
             GradientShares(module, config.shares_of)  # refuses a prefix without parameters before any work is done
 
     def fit(self) -> Fitted:
@@ -97,6 +101,7 @@ class Trainer:
         keeper, path = self._keeper, self.folder.log_path
         with self.folder.lock(), _threads(self.config.threads), keeper.interrupt.listening():
             self.progress = keeper.restore()
+            self.weights.by_share.update(self.progress.weights)
             with TrainLog(path, self.config, self._console, self._title, self.progress.step) as self._log:
                 self.module.train()
                 keeper.begin(self.progress, self._log.sync)
@@ -125,21 +130,23 @@ class Trainer:
 
             torch.manual_seed(seed_of(self.config.seed, "step", step))
             self._before_step(step)
-            totals, shares = StepTotals(), self._shares(step)
+            totals, shares, weights = StepTotals(), self._shares(step), self.weights.at(step)
             for batch in batches:
                 terms = self._forward(batch)
-                parts = step_loss(terms, counts, self.config.weights)
+                parts = step_loss(terms, counts, weights)
                 if shares:
                     shares.add(parts)
                 backward(parts)
                 totals.add(terms)
-            grad_norm = float(clip_gradients(self.module.parameters(), self.config.clip))
+            grad_norm = float(clip_parts(self.module, self.config.clip, self.config.clip_apart))
             self._check(totals, counts, grad_norm, step)
             self._update(step)
             self._after_step(step)
+            if shares and self.weights.measures(step):
+                self.weights.follow(shares.norms(), step)
 
             self._advance(batches, time.monotonic() - started, waited)
-            self._record(totals, grad_norm, shares, batches, time.monotonic() - started)
+            self._record(totals, weights, grad_norm, shares, batches, time.monotonic() - started)
             self._keeper.after_step(self.progress, self._log.sync)
 
     def _batches(self, step: int) -> list[StepBatch]:
@@ -153,7 +160,8 @@ class Trainer:
 
     def _shares(self, step: int) -> GradientShares | None:
         every = self.config.shares_every_steps
-        return GradientShares(self.module, self.config.shares_of) if every and step % every == 0 else None
+        wanted = (every and step % every == 0) or self.weights.measures(step)
+        return GradientShares(self.module, self.config.shares_of) if wanted else None
 
     def _forward(self, batch: StepBatch) -> Mapping[str, Tally]:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self.config.dtype == "bfloat16"):
@@ -180,11 +188,13 @@ class Trainer:
             samples=done.samples + sum(batch.num_samples for batch in batches),
             seconds=done.seconds + seconds,
             data_seconds=done.data_seconds + waited,
+            weights=dict(self.weights.by_share),
         )
 
     def _record(
         self,
         totals: StepTotals,
+        weights: Mapping[str, float],
         grad_norm: float,
         shares: GradientShares | None,
         batches: list[StepBatch],
@@ -196,12 +206,18 @@ class Trainer:
             "samples": self.progress.samples,
             "seconds": round(self.progress.seconds, 3),
             "lr": learning_rate(self.progress.step - 1, self.config),
-            "loss": sum(self.config.weights.get(name, 1.0) * mean for name, mean in means.items()),
+            "loss": sum(weights.get(name, 1.0) * mean for name, mean in means.items()),
             "terms": means,
             "grad_norm": grad_norm,
         }
         if shares:
             record["shares"] = shares.result()
+        if moving := self.weights.moving(weights):
+            record["weights"] = moving
+        if look := self._look():
+            record["look"] = look.numbers
+            if look.sentence:
+                self._say(f"Step {self.progress.step}: {look.sentence}")
         clipped = bool(self.config.clip) and grad_norm > self.config.clip
         self._log.write(record, clipped, sum(batch.num_samples for batch in batches), seconds)
 

@@ -21,21 +21,27 @@ from bothways.vision.ridge import Ridge
 def collapse(tokens: Float[Tensor, "M N D"]) -> dict[str, float]:
     """How much of the D channels is alive.
 
-    `effective_rank` (1 to D): exp of the entropy of the normalised eigenvalues of the tokens' covariance (Roy and Vetterli
-    2007), place means taken out, so that it counts what differs between pictures; `share_of_place`: variance that the place
-    alone explains, 1 = all pictures alike; `std_min`, `std_max`: of the channels.
+    `effective_rank` (1 to D): of the tokens' covariance, place means taken out, so that it counts what differs between
+    pictures; `share_of_place`: variance that the place alone explains, 1 = all pictures alike; `std_min`, `std_max`: of the
+    channels.
     """
     by_place = tokens - tokens.mean(0)
-    values = torch.linalg.eigvalsh(by_place.flatten(0, 1).double().T.cov()).clamp_min(0)
-    share = (values / values.sum()).clamp_min(1e-12)
     std = tokens.flatten(0, 1).std(0)
     total = (tokens - tokens.mean((0, 1))).square().mean()
     return {
-        "effective_rank": float((-(share * share.log()).sum()).exp()),
+        "effective_rank": effective_rank(by_place.flatten(0, 1).double().T.cov()),
         "share_of_place": float(1 - by_place.square().mean() / total),
         "std_min": float(std.min()),
         "std_max": float(std.max()),
     }
+
+
+def effective_rank(covariance: Float[Tensor, "D D"]) -> float:
+    """Exp of the entropy of the normalised eigenvalues: D where all directions vary alike, 1 where one does (Roy and Vetterli
+    2007)."""
+    values = torch.linalg.eigvalsh(covariance).clamp_min(0)
+    share = (values / values.sum().clamp_min(1e-30)).clamp_min(1e-12)
+    return float((-(share * share.log()).sum()).exp())
 
 
 def leak(tokens: Float[Tensor, "M N D"], num_places: int = 16, seed: int = 0) -> dict[str, float]:
