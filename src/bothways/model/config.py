@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bothways.backbones.configs import AnyBackboneConfig, CausalLMConfig
 from bothways.core.config import Config
@@ -43,6 +43,11 @@ class ModelConfig(Config):
     max_tokens: int = Field(512, gt=0)  # longest sequence; longer samples are refused
     seed: int = 0  # names the initial weights
 
+    @model_validator(mode="after")
+    def _can_be_laid_out(self) -> ModelConfig:
+        _ = self.drawing  # refuses an order of a head that predicts in place
+        return self
+
     @cached_property
     def same_tokens(self) -> bool:
         """Pictures that are read and pictures that are drawn are the same tokens, so a second view of one would say nothing."""
@@ -56,10 +61,10 @@ class ModelConfig(Config):
                 "--set model.learn_marks=true."
             )
 
-    @property
+    @cached_property
     def drawing(self) -> Drawing:
-        """How learned images are laid out in training."""
-        return Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks)
+        """How learned images are laid out in training. Raises: ConfigError for an order that the head does not have."""
+        return self.head.laid_out(Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks))
 
     def drawn_in(self, order: str | None) -> Drawing:
         """How they are laid out while they are drawn: in that order, or in that of training (random where it was mixed)."""
