@@ -26,7 +26,8 @@ _MAKES = {"model": "model", "tokenizer": "visual tokenizer", "text": "text token
 def _model_parts(recipe) -> str:
     model = recipe.model
     shared = " shared" if model.projector.shared else ""
-    return f"{model.given.kind} -> {model.learned.kind}{shared}, {model.head.kind}, {model.order}"
+    order = "in place" if model.drawing.in_place else model.order
+    return f"{model.given.kind} -> {model.learned.kind}{shared}, {model.head.kind}, {order}"
 
 
 def _tokenizer_parts(recipe) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bothways.backbones.backbone import Reads
@@ -345,16 +345,29 @@ class Engine:
         blocks = [row.block if row.phase == "in place" else padding(num) for row in owners]
         batch = collate(blocks, [row.sample for row in owners]).to(self.device)
 
-        def run(x: Float[Tensor, "R N D"]) -> tuple[Tensor, Tensor | None]:
+        sources = self._sources_of([owners[place] for place in at])
+
+        def run(x: Float[Tensor, "R N D"], predicted: Bool[Tensor, "R N"]) -> tuple[Tensor, Tensor | None]:
             """The backbone over the blocks of these rows and their shadows, of which the cache keeps nothing."""
             whole = x.new_zeros(len(owners), num, x.shape[-1])
             whole[at] = torch.cat([x, x]) if self.guided else x
+            if sources is not None:
+                whole[at] += sources * (torch.cat([predicted, predicted]) if self.guided else predicted)[..., None]
             hidden = self._through(whole, batch.doc, batch.block, batch.private, batch.position)[at]
             self._forget(num)
             return hidden.chunk(2) if self.guided else (hidden, None)
 
         drawn = draw_in_place(self.model, rows, run, self._embed_drawn, self.how)
         return {id(row): _apart(tokens) for row, tokens in zip(rows, drawn, strict=True)}
+
+    def _sources_of(self, rows: list[Row]) -> Float[Tensor, "R N D"] | None:
+        """What the pictures that these rows edit have at each place; zeros for a row that edits none, None where all do not."""
+        edited = [int(row.block.source.max()) for row in rows]
+        if self.model.source_projector is None or max(edited) < 0:
+            return None
+        found = [None if at < 0 else self._source(row, at) for row, at in zip(rows, edited, strict=True)]
+        nothing = torch.zeros_like(next(source for source in found if source is not None))
+        return torch.stack([nothing if source is None else source for source in found])
 
     def _choose_text(self, hidden: Float[Tensor, "N D"], rows: list[Row]) -> Tensor:
         logits = self.model.backbone.text_logits(hidden)

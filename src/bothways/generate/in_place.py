@@ -17,8 +17,9 @@ from bothways.heads.head import AbstractInPlaceHead
 from bothways.layout.sequence import Duty
 from bothways.model.unified import UnifiedModel
 
-RunBlocks = Callable[[Float[Tensor, "R N D"]], tuple[Float[Tensor, "R N D"], Float[Tensor, "R N D"] | None]]
-"""Embeddings of the rows' blocks -> their hidden states, and with guidance those of their shadows."""
+RunBlocks = Callable[[Tensor, Tensor], tuple[Float[Tensor, "R N D"], Float[Tensor, "R N D"] | None]]
+"""Embeddings of the rows' blocks "R N D" and where tokens are predicted, bool "R N" -> their hidden states, and with guidance
+those of their shadows."""
 
 
 def draw_in_place(
@@ -34,10 +35,12 @@ def draw_in_place(
     def look(values: Tensor, cover: Any) -> tuple[Tensor, Tensor | None]:
         flat = values.flatten(0, 1)
         if model.config.drawing.noised:
+            predicted = ~known
             x = model.embed_noised(flat, torch.full(place.shape, cover, device=device), place)
         else:
+            predicted = cover
             x = torch.where(cover.view(-1, 1), model.embed_hidden(place), embed_drawn(flat, place, nowhere))
-        return run(x.view(*values.shape[:2], -1))
+        return run(x.view(*values.shape[:2], -1), predicted)
 
     return head.draw(look, kept, known, how, [row.draws for row in rows])
 

@@ -95,10 +95,11 @@ class Row:
     """`drawn` maps a segment to its image tokens in raster order ("N" or "N C"), `written` a segment to its text ids. `draws`
     is the generator of the segment being written, named by (seed, sample, segment): one use a token.
 
-    `block`: the tokens of the picture that is being drawn in place. `known`: all tokens of the pictures of which a part is kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`:
-    the opening mark, where the model was taught to predict it. `lay_out` gives the pieces of a sample, for one that grows;
-    `told` are the segments that came out of open turns as text. `nats`: -log of the confidence of all image tokens produced,
-    which is what the drawing is worth to a head with a likelihood, at temperature 1 and without guidance; else 0.
+    `block`: the tokens of the picture that is being drawn in place. `known`: all tokens of the pictures of which a part is
+    kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`: the opening mark, where the model was taught to predict
+    it. `lay_out` gives the pieces of a sample, for one that grows; `told` are the segments that came out of open turns as text.
+    `nats`: -log of the confidence of all image tokens produced one after the other, which is what the drawing is worth to a
+    head with a likelihood, at temperature 1 and without guidance; else 0.
     """
 
     sample: Sample

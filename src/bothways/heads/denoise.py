@@ -21,9 +21,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from bothways.core.spec import VisualSpec
+from bothways.heads.adaln import zero
 from bothways.heads.choose import How
 from bothways.heads.configs import DenoiseConfig
 from bothways.heads.draws import Draws
@@ -39,7 +40,7 @@ class DenoiseHead(NoiseHead, AbstractInPlaceHead):
 
     def __init__(self, config: DenoiseConfig, spec: VisualSpec, width: int):
         super().__init__(config, spec)
-        self.zero_prediction = nn.Linear(width, self.form.num_outputs(spec.dim))
+        self.zero_prediction = zero(width, self.form.num_outputs(spec.dim))
 
     def corrupt(self, target: Float[Tensor, "N C"], draws: Draws) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
         noise, time = self._noise(draws)

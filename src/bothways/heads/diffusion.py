@@ -84,4 +84,3 @@ class DiffusionHead(NoiseHead):
         condition = self.network.condition(hidden).repeat_interleave(num, 0)
         output = self.network(self.form.noisy(token, noise, time), time, condition).float()
         return measure(output, token, noise, time).view(-1, num).mean(1)
-

@@ -30,8 +30,8 @@ class Draws:
         num_tokens: int,
         share: float | None = None,
     ):
-        """Position n holds the token at `place[n]` of the picture called `pictures[picture[n]]`, which has `num_tokens`. `share`:
-        what `shares` gives for every picture, where it is not drawn."""
+        """Position n holds the token at `place[n]` of the picture called `pictures[picture[n]]`, which has `num_tokens`.
+        `share`: what `shares` gives for every picture, where it is not drawn."""
         self.seed, self.pictures, self.num_tokens, self.share = seed, pictures, num_tokens, share
         self.picture, self.place = picture, place
 

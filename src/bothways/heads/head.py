@@ -30,7 +30,7 @@ class AbstractHead(nn.Module, ABC):
     config: HeadConfig
     unit: str
     shares: tuple[float | None, ...] = (None,)
-    """Of each pass over a held-out picture, what share of it is kept from the model. None: as the layout has it, in one pass."""
+    """Of each pass over a held-out picture: the share of it that is kept from the model. None: as laid out, in one pass."""
 
     @abstractmethod
     def loss(self, hidden: Float[Tensor, "N D"], target: Tensor, place: Int[Tensor, "N"], draws: Draws) -> Float[Tensor, "N"]:
@@ -72,8 +72,8 @@ class AbstractHead(nn.Module, ABC):
 
 
 Look = Callable[[Tensor, Any], tuple[Float[Tensor, "R N D"], Float[Tensor, "R N D"] | None]]
-"""One pass of the backbone over the pictures of R rows: (values "R N ...", what covers them) -> hidden states and, with guidance,
-unguided ones. A masked picture is covered by bool "R N", True at hidden tokens; a noised one by its time, a number."""
+"""One pass of the backbone over the pictures of R rows: (values "R N ...", what covers them) -> hidden states and, with
+guidance, unguided ones. A masked picture is covered by bool "R N", True at hidden tokens; a noised one by its time."""
 
 
 class AbstractInPlaceHead(AbstractHead):

@@ -114,8 +114,8 @@ def check_draw_steps(draw_steps: int, num_tokens: int, trained: Drawing) -> None
         return
     if trained.noised:
         raise ConfigError(
-            f"Found draw_steps {draw_steps} for a model that takes noise off all tokens of a picture at once; leave it at 0 and "
-            "set sampling_steps."
+            f"Found draw_steps {draw_steps} for a model that takes noise off all tokens of a picture at once; leave it at 0 "
+            "and set sampling_steps."
         )
     if not 1 <= draw_steps <= num_tokens:
         raise ConfigError(
