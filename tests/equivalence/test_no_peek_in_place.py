@@ -83,9 +83,7 @@ def moved_by_values(model: UnifiedModel, sample: Sample, drop: frozenset[str] = 
     return sequence, moved
 
 
-def assert_no_position_sees_what_it_must_predict(
-    model: UnifiedModel, sample: Sample, drop: frozenset[str] = frozenset()
-) -> None:
+def assert_no_position_sees_its_token(model: UnifiedModel, sample: Sample, drop: frozenset[str] = frozenset()) -> None:
     sequence, moved = moved_by_values(model, sample, drop)
     predicted = np.flatnonzero(sequence.duty == Duty.IMAGE)
     assert (sequence.predicts[predicted] == predicted).all()
@@ -115,7 +113,7 @@ def test_exactly_the_states_move_that_may_read_what_changed(layout: str, path: s
 def test_no_position_sees_what_it_must_predict(layout: str):
     for pattern, segments in tiny.PATTERNS.items():
         if any(isinstance(segment, Image) and segment.learn for segment in segments):
-            assert_no_position_sees_what_it_must_predict(loud_model(layout), tiny.sample(pattern))
+            assert_no_position_sees_its_token(loud_model(layout), tiny.sample(pattern))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -125,7 +123,7 @@ def test_no_position_sees_what_it_must_predict(layout: str):
 def test_no_sample_of_any_world_peeks(layout: str, world: str, data: st.DataObject):
     sample, drop = data.draw(samples_of(world)), data.draw(st.sets(st.sampled_from(["text", "image"])).map(frozenset))
     assert_exactly_the_permitted_states_move(loud_model(layout), sample, drop)
-    assert_no_position_sees_what_it_must_predict(loud_model(layout), sample, drop)
+    assert_no_position_sees_its_token(loud_model(layout), sample, drop)
 
 
 @pytest.mark.parametrize("world", WORLDS)
