@@ -57,6 +57,7 @@ def model(
     causal_given: bool = False,
     learn_marks: bool = False,
     in_place: bool = False,
+    aligned_source: bool = False,
 ) -> UnifiedModel:
     """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
     diffusion head in place of regression with `objective`, or for diffusion inside the backbone."""
@@ -72,6 +73,7 @@ def model(
         order=order,
         causal_given=causal_given,
         learn_marks=learn_marks,
+        aligned_source=aligned_source,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     for name, weight in made.named_parameters():

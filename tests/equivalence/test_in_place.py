@@ -53,8 +53,10 @@ PATTERNS: dict[str, tuple[Segment, ...]] = {
 SAMPLES = [Sample(name, segments) for name, segments in PATTERNS.items()]
 
 
-def model(kind: str, path: str = "auto") -> UnifiedModel:
-    return grey.model(path, head="masked") if kind == "masked" else continuous.model(form="flow", path=path, in_place=True)
+def model(kind: str, path: str = "auto", **changes) -> UnifiedModel:
+    if kind == "masked":
+        return grey.model(path, head="masked", **changes)
+    return continuous.model(form="flow", path=path, in_place=True, **changes)
 
 
 HOWS = {
@@ -116,8 +118,11 @@ def kept_of(of: UnifiedModel, segment: Image) -> tuple[np.ndarray, np.ndarray]:
     return segment.keep.places((SIDE, SIDE)), of.encodings.learned.tokens([segment.content])[0].numpy()
 
 
-def looks(of: UnifiedModel, asked: Sample, done: list[Segment], how: How, block: torch.Tensor) -> list[torch.Tensor]:
-    """Hidden states of the block "N D", with those of the unguided sequence behind them where there is guidance."""
+def looks(
+    of: UnifiedModel, asked: Sample, done: list[Segment], how: How, block: torch.Tensor, predicted: list[int]
+) -> list[torch.Tensor]:
+    """Hidden states of the block "N D", with those of the unguided sequence behind them where there is guidance. Where a token
+    is predicted, what the picture to be edited has there is added, in models that see it aligned."""
     found = []
     for drop in (frozenset(), asked.guided_by) if how.guidance != 1 else (frozenset(),):
         zeros = np.zeros(N, dtype=np.int64) if of.config.head.kind == "masked" else np.zeros((N, DIM), dtype=np.float32)
@@ -128,6 +133,10 @@ def looks(of: UnifiedModel, asked: Sample, done: list[Segment], how: How, block:
         batch = attached(of, collate([sequence], [sample]))
         x = of.embed(batch)
         x[0, start : start + N] = block
+        edited = sample.edited_in(len(done)) if "image" not in drop else None
+        if of.source_projector is not None and edited is not None:
+            [tokens] = of.encodings.learned.tokens([sample.segments[edited].content])
+            x[0, [start + place for place in predicted]] += of.embed_source(tokens)[predicted]
         reads = Reads.within(batch.doc, batch.block, batch.private)
         found.append(of.backbone.run(x, reads, batch.position)[0, start : start + N])
     return found
@@ -146,8 +155,8 @@ def slow_masked(of, asked: Sample, done: list[Segment], segment: Image, how: How
             else:
                 content = of.in_place.hidden_embedding[0]
             rows.append(content + of.learned_projector.places(place[None])[0])
-        own, *other = looks(of, asked, done, how, torch.stack(rows))
         open_ = [place for place in range(N) if place not in tokens]
+        own, *other = looks(of, asked, done, how, torch.stack(rows), open_)
         scale = (
             how.guidance
             if how.guidance_ramp == "constant"
@@ -177,7 +186,8 @@ def slow_denoise(of, asked: Sample, done: list[Segment], segment: Image, how: Ho
     for now, then in pairwise(times):
         x[known] = torch.from_numpy(((1 - now) * true + now * stays)[known].astype(np.float32))
         rows = of.learned_projector(x, torch.arange(N)) + of.in_place.time(torch.full((N,), 1000 * now))
-        velocity, *other = (of.head.zero_prediction(states) for states in looks(of, asked, done, how, rows))
+        seen = looks(of, asked, done, how, rows, [place for place in range(N) if place not in known])
+        velocity, *other = (of.head.zero_prediction(states) for states in seen)
         if other:
             velocity = guided(velocity, other[0], how.guidance if how.guidance_ramp == "constant" else 1 + 1.5 * (1 - now))
         x = x + (then - now) * velocity
@@ -224,6 +234,16 @@ def test_the_engine_draws_in_place_what_the_slow_way_draws(kind: str, name: str,
     assert_same(quickly(model(kind, path), SAMPLES, HOWS[kind][name]), slowly(kind, name))
 
 
+@pytest.mark.parametrize(("kind", "name"), [("masked", "guided and sampled"), ("denoise", "guided"), ("masked", "four steps")])
+def test_an_edit_sees_the_picture_before_at_every_place_that_is_predicted(kind: str, name: str):
+    of, how = model(kind, "sdpa", aligned_source=True), HOWS[kind][name]
+    edits = [sample for sample in SAMPLES if sample.segments[0] is GIVEN and sample.learns_image]
+    expected = [slow_fill(of, sample, how) for sample in SAMPLES]
+    assert_same(quickly(model(kind, aligned_source=True), SAMPLES, how), expected)
+    for sample, one, other in zip(SAMPLES, expected, slowly(kind, name), strict=True):
+        assert (str(one) != str(other)) == (sample in edits)
+
+
 @pytest.mark.parametrize("batch_size", [1, 4])
 @pytest.mark.parametrize(("kind", "name"), [("masked", "guided and sampled"), ("denoise", "guided")])
 def test_a_sample_gets_the_same_alone_as_in_any_batch(kind: str, name: str, batch_size: int):
@@ -264,9 +284,7 @@ def test_a_picture_leaves_nothing_in_the_cache_but_its_clean_copy(kind: str, gui
 @pytest.mark.parametrize("kind", HOWS)
 def test_a_model_that_decides_to_draw_draws_in_place_and_goes_on(kind: str):
     """The opening mark and the end of turn are learned, and both read what comes before them, the picture too."""
-    of = grey.model(learn_marks=True, head="masked") if kind == "masked" else continuous.model(
-        form="flow", learn_marks=True, in_place=True
-    )  # fmt: skip
+    of = model(kind, learn_marks=True)
     asked = Sample("talk", (Text("draw"), OpenTurn(max_text_tokens=2, max_images=1)))
     engine = Engine(of, HOWS[kind]["four steps"])
     with torch.inference_mode():
