@@ -11,6 +11,7 @@ import torch
 
 import bothways
 import tiny
+from bothways.bench.fast import ways_of
 from bothways.core.errors import ConfigError
 from bothways.core.rundir import RunDir
 from bothways.core.sample import AS_BOTH, Image, Sample, Text
@@ -160,6 +161,12 @@ def test_what_a_picture_in_place_cannot_have_is_refused_before_anything_is_made(
         small("show-o", exam__draw_steps=65)
     with pytest.raises(ConfigError, match="`denoise` needs continuous tokens and `vq` makes discrete ones"):
         small("show-o", model__head={"kind": "denoise"})
+
+
+def test_fast_ways_are_compared_by_the_steps_of_a_picture_or_of_its_sampler():
+    masked, noised = (ways_of(load_recipe(name, kind="model")) for name in SYSTEMS)
+    assert [way["draw_steps"] for way in masked.values()] == [0, 16, 32, 8, 4]
+    assert list(noised) == ["euler 100, all tokens at once", "heun 12, all tokens at once"]
 
 
 class OneBatch:

@@ -80,7 +80,7 @@ def ways_of(recipe: Recipe) -> dict[str, Way]:
         sampler, steps = head.sampler_of(exam), head.num_steps_of(exam)
     finest = FINEST[head.form] if isinstance(head, NoiseConfig) else (None, None)
     drawing = recipe.model.drawing
-    most = recipe.model.learned.spec.num_tokens if drawing.masked or drawing.order != "raster" else 1
+    most = recipe.model.learned.spec.num_tokens if drawing.masked or drawing.order != "raster" else int(not drawing.noised)
     in_steps = [number for number in STEPS_A_PICTURE if number < most]
     ways = [(*finest, 0), (sampler, steps, exam.draw_steps), *((sampler, steps, number) for number in in_steps)]
     if ways[0] == ways[1]:
@@ -88,8 +88,6 @@ def ways_of(recipe: Recipe) -> dict[str, Way]:
             f"The recipe `{recipe.name}` draws one token a step and no faster, so there is nothing to compare; set "
             "exam.draw_steps, or a sampler of fewer steps."
         )
-    if drawing.noised:
-        ways = ways[:2]  # all tokens at once, whatever the sampler
     return {_name(*way, drawing.noised): {"sampler": way[0], "sampling_steps": way[1], "draw_steps": way[2]} for way in ways}
 
 

@@ -337,14 +337,13 @@ class Engine:
         return [tokens[id(row)] for row in rows]
 
     def _draw_in_place(self) -> dict[int, list[Value]]:
-        """The pictures of all rows that are at one to be drawn in place: its tokens in raster order."""
+        """Of every row that is at a picture to be drawn in place, its tokens in raster order."""
         owners = self._owners()
         at = [place for place, row in enumerate(owners) if row.phase == "in place"]
         rows = [owners[place] for place in at][: len(at) // (2 if self.guided else 1)]
         num = self.model.learned.spec.num_tokens
         blocks = [row.block if row.phase == "in place" else padding(num) for row in owners]
         batch = collate(blocks, [row.sample for row in owners]).to(self.device)
-
         sources = self._sources_of([owners[place] for place in at])
 
         def run(x: Float[Tensor, "R N D"], predicted: Bool[Tensor, "R N"]) -> tuple[Tensor, Tensor | None]:

@@ -7,7 +7,8 @@ best linear denoiser that knows each place alone (gaussian.py), while this one s
 what the tokens say of each other, whatever was asked.
 
 Of a picture of which a part is kept, that part enters with as much noise on it as the rest has, at every step: training shows
-no other pictures. Source: Lugmayr et al. 2022 (arXiv 2201.09865, equation 8), without its resampling; the noise is drawn once.
+no other pictures. Source: Lugmayr et al. 2022 (arXiv 2201.09865, equation 8), without its resampling, so the rest fits what is
+kept less than it could; the noise is drawn once.
 
 Source: Zhou et al. 2024, Transfusion (arXiv 2408.11039, sections 3.1 and 3.2), with its linear layers (its U-Net blocks cut
 larger pictures down; ours are 8 x 8). Deviations: the form `flow` by default; a given picture's tokens enter as they are (there

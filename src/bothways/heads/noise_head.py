@@ -64,7 +64,7 @@ class NoiseHead(AbstractHead):
         self.config.check_how(how)
         name = self.config.sampler_of(how)
         settings = {"eta": how.eta} if name == "ddim" else {}
-        noise = draws(rngs, self.spec.dim, how.temperature, device)
+        noise = _noise(rngs, self.spec.dim, how.temperature, device)
         sampler = SAMPLERS[self.config.form].load(name)
         return self.form.draw(run, noise, sampler, self.config.num_steps_of(how), settings)
 
@@ -76,7 +76,7 @@ class NoiseHead(AbstractHead):
         return torch.cat([guided(own[:, :dim], plain[:, :dim], scale), own[:, dim:]], -1)
 
 
-def draws(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
+def _noise(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
     """Draws "N C" without end, each row's from its own generator."""
     while True:
         rows = [rng.standard_normal(dim, dtype=np.float32) for rng in rngs]

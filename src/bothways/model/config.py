@@ -33,7 +33,7 @@ class ModelConfig(Config):
     projector: ProjectorConfig = ProjectorConfig()
     backbone: AnyBackboneConfig = CausalLMConfig()
     head: AnyHeadConfig = CategoricalConfig()
-    order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
+    order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster (in place too), random, or mixed
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
     aligned_source: bool = False  # a picture to be edited is seen at every place that is predicted, beside being read before

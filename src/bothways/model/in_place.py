@@ -17,7 +17,7 @@ class InPlace(nn.Module):
         super().__init__()
         if drawing.masked:
             self.hidden_embedding = nn.Parameter(torch.empty(1, width))
-        if drawing.noised:
+        if drawing.noised:  # `content`: drawn as a projector's is, so that times come in at the size of what they are added to
             self.content = nn.Sequential(nn.Linear(2 * NUM_WAVES, width), nn.GELU(), nn.Linear(width, width))
 
     def time(self, time: Float[Tensor, "N"]) -> Float[Tensor, "N D"]:
