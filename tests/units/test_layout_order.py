@@ -57,7 +57,7 @@ def test_steps_that_cannot_be_are_refused_and_raster_training_refuses_them_all()
                 check_draw_steps(steps, 9, fine)
     for refusing, why in ((Drawing(), "trained in raster order"), (Drawing(noised=True), "takes noise off all tokens")):
         check_draw_steps(0, 9, refusing)
-        with pytest.raises(ConfigError, match=f"Found draw_steps 3 .*{why}"):
+        with pytest.raises(ConfigError, match=f"Found draw_steps .*{why}"):
             check_draw_steps(3, 9, refusing)
 
 
