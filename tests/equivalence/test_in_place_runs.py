@@ -166,7 +166,7 @@ def test_what_a_picture_in_place_cannot_have_is_refused_before_anything_is_made(
 def test_fast_ways_are_compared_by_the_steps_of_a_picture_or_of_its_sampler():
     masked, noised = (ways_of(load_recipe(name, kind="model")) for name in SYSTEMS)
     assert [way["draw_steps"] for way in masked.values()] == [0, 16, 32, 8, 4]
-    assert list(noised) == ["euler 100, all tokens at once", "heun 12, all tokens at once"]
+    assert list(noised) == ["euler 100, all tokens at once", "euler 25, all tokens at once"]
 
 
 class OneBatch:
