@@ -357,7 +357,7 @@ class Engine:
             return hidden.chunk(2) if self.guided else (hidden, None)
 
         drawn = draw_in_place(self.model, rows, run, self._embed_drawn, self.how)
-        return {id(row): _apart(tokens) for row, tokens in zip(rows, drawn, strict=True)}
+        return {id(row): apart(tokens) for row, tokens in zip(rows, drawn, strict=True)}
 
     def _sources_of(self, rows: list[Row]) -> Float[Tensor, "R N D"] | None:
         """What the pictures that these rows edit have at each place; zeros for a row that edits none, None where all do not."""

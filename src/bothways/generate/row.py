@@ -98,9 +98,6 @@ class Row:
     `block`: the tokens of the picture that is being drawn in place. `known`: all tokens of the pictures of which a part is
     kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`: the opening mark, where the model was taught to predict
     it. `lay_out` gives the pieces of a sample, for one that grows; `told` are the segments that came out of open turns as text.
-    `block`: the tokens of the picture that is being drawn in place. `known`: all tokens of the pictures of which a part is
-    kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`: the opening mark, where the model was taught to predict
-    it. `lay_out` gives the pieces of a sample, for one that grows; `told` are the segments that came out of open turns as text.
     `nats`: -log of the confidence of all image tokens produced one after the other, which is what the drawing is worth to a
     head with a likelihood, at temperature 1 and without guidance; else 0.
     """
