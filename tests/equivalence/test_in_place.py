@@ -22,6 +22,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.region import Region
 from bothways.core.sample import AS_BOTH, ArrayPicture, Image, OpenTurn, Sample, Segment, Text
+from bothways.generate.drawn import drawn
 from bothways.generate.engine import Engine
 from bothways.heads.choose import How, guided, pick
 from bothways.layout.batch import collate
@@ -323,6 +324,8 @@ def test_orders_and_steps_that_mean_nothing_in_place_are_refused():
     for kind in HOWS:
         with pytest.raises(ConfigError, match=r"order `random` means nothing where tokens are predicted in place"):
             quickly(model(kind), drawing, How(order="random"))
+        with pytest.raises(ConfigError, match=f"`{kind}` draws whole pictures in place, so no token comes before another"):
+            drawn(model(kind), drawing, How())
         with pytest.raises(ConfigError, match=r"order `mixed` means nothing where tokens are predicted in place"):
             tiny.config(head={"kind": kind}, order="mixed")
     with pytest.raises(ConfigError, match=r"takes noise off all tokens .* set sampling_steps"):
