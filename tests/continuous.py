@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
 import torch
 
 from bothways.backbones.configs import CausalLMConfig
+from bothways.core.sample import AbstractPicture
 from bothways.core.spec import Continuous, VisualSpec
-from bothways.heads.configs import DiffusionConfig, RegressionConfig
+from bothways.heads.configs import DenoiseConfig, DiffusionConfig, RegressionConfig
+from bothways.layout.batch import Batch
 from bothways.model.config import ModelConfig, ProjectorConfig
 from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
@@ -53,11 +56,14 @@ def model(
     shared: bool = True,
     causal_given: bool = False,
     learn_marks: bool = False,
+    in_place: bool = False,
+    aligned_source: bool = False,
 ) -> UnifiedModel:
     """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
-    diffusion head in place of regression with `objective`."""
-    small = {"width": 16, "num_blocks": 2}
-    head = DiffusionConfig(form=form, **small) if form else RegressionConfig(objective=objective)
+    diffusion head in place of regression with `objective`, or for diffusion inside the backbone."""
+    head = RegressionConfig(objective=objective)
+    if form:
+        head = DenoiseConfig(form=form) if in_place else DiffusionConfig(form=form, width=16, num_blocks=2)
     config = ModelConfig(
         given=ColorConfig(),
         learned=ColorConfig(),
@@ -67,6 +73,7 @@ def model(
         order=order,
         causal_given=causal_given,
         learn_marks=learn_marks,
+        aligned_source=aligned_source,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     for name, weight in made.named_parameters():
@@ -76,3 +83,27 @@ def model(
             weight.data.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(1))
     made.head.observe(torch.rand(50, DIM, generator=torch.Generator().manual_seed(0)))
     return made
+
+
+class Tokens(AbstractPicture):
+    """A picture that is known by its tokens alone."""
+
+    def __init__(self, tokens: np.ndarray):
+        self.tokens = tokens
+
+    @property
+    def key(self) -> str:
+        return str(self.tokens.tolist())
+
+    def pixels(self, size_px: int) -> np.ndarray:
+        raise AssertionError("a produced token is fed back as it is, not through pixels")
+
+
+def attached(of: UnifiedModel, batch: Batch) -> Batch:
+    """The batch with its tokens, none of which has been through a cache of encodings."""
+    for learn, name in ((False, "given_tokens"), (True, "learned_tokens")):
+        pictures = batch.pictures(learn)
+        if pictures:
+            found = [p.tokens if isinstance(p, Tokens) else of.encodings.given.tokens([p])[0].numpy() for p in pictures]
+            setattr(batch, name, torch.from_numpy(np.stack(found)))
+    return batch

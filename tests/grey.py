@@ -11,6 +11,7 @@ import torch
 from bothways.backbones.configs import CausalLMConfig
 from bothways.core.sample import ArrayPicture, Image, Sample, Text
 from bothways.core.spec import Discrete, VisualSpec
+from bothways.heads import HEADS
 from bothways.model.config import ModelConfig
 from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
@@ -55,6 +56,7 @@ def model(
     max_tokens: int = 512,
     learn_marks: bool = False,
     aligned_source: bool = False,
+    head: str = "categorical",
 ) -> UnifiedModel:
     """In eval mode; the order changes no weight."""
     config = ModelConfig(
@@ -66,6 +68,7 @@ def model(
         max_tokens=max_tokens,
         learn_marks=learn_marks,
         aligned_source=aligned_source,
+        head=HEADS.load(head)(),
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     # Fresh weights answer everything alike; louder ones make what is read matter.

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.region import Region
-from bothways.core.sample import AbstractPicture, ArrayPicture, Image, Sample, Text
+from bothways.core.sample import ArrayPicture, Image, Sample, Text
 from bothways.generate.engine import Engine
 from bothways.heads.choose import How
 from bothways.layout.batch import collate
 from bothways.layout.sequence import Duty
 from bothways.model.unified import UnifiedModel
-from continuous import DIM, SIDE, model
+from continuous import DIM, SIDE, Tokens, attached, model
 
 DRAW, READ = Image(None, learn=True), Text(None, learn=True)
 GIVEN = Image(ArrayPicture(rng(0, "given").integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8), "given"))
@@ -63,20 +63,6 @@ def drawn(of: UnifiedModel, samples: list[Sample], how: How) -> list[dict[int, n
     return [row.drawn for row in engine.rows], [row.written for row in engine.rows]
 
 
-class Tokens(AbstractPicture):
-    """A picture that is known by its tokens alone."""
-
-    def __init__(self, tokens: np.ndarray):
-        self.tokens = tokens
-
-    @property
-    def key(self) -> str:
-        return str(self.tokens.tolist())
-
-    def pixels(self, size_px: int) -> np.ndarray:
-        raise AssertionError("a produced token is fed back as it is, not through pixels")
-
-
 @torch.inference_mode()
 def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: How) -> dict[int, np.ndarray]:
     """For every token: lay out all that is known, run the whole sequence without a cache, predict one. Texts are given."""
@@ -108,16 +94,6 @@ def slowly(of: UnifiedModel, sample: Sample, texts: dict[int, list[int]], how: H
         found[index] = tokens
         segments[index] = Image(Tokens(tokens), learn=True)
     return found
-
-
-def attached(of: UnifiedModel, batch):
-    """The batch with its tokens, none of which has been through a cache of encodings."""
-    for learn, name in ((False, "given_tokens"), (True, "learned_tokens")):
-        pictures = batch.pictures(learn)
-        if pictures:
-            found = [p.tokens if isinstance(p, Tokens) else of.encodings.given.tokens([p])[0].numpy() for p in pictures]
-            setattr(batch, name, torch.from_numpy(np.stack(found)))
-    return batch
 
 
 def predicted(of: UnifiedModel, own: torch.Tensor, unguided: torch.Tensor, guidance: float) -> np.ndarray:

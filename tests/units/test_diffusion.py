@@ -16,10 +16,11 @@ from bothways.core.spec import Continuous, VisualSpec
 from bothways.heads.choose import How
 from bothways.heads.configs import USUAL_STEPS, DiffusionConfig
 from bothways.heads.ddpm import DDPM
-from bothways.heads.diffusion import NUM_HELD_OUT_TIMES, DiffusionHead
+from bothways.heads.diffusion import DiffusionHead
 from bothways.heads.draws import Draws
 from bothways.heads.form import AbstractForm
 from bothways.heads.gaussian import blind_error
+from bothways.heads.noise_head import NUM_HELD_OUT_TIMES
 from bothways.heads.samplers import SAMPLERS
 from bothways.model.initial import initialise
 from bothways.vision.configs import VQConfig

@@ -35,6 +35,14 @@ def test_draws_are_the_same_alone_in_any_order_and_beside_anything(rows: list[in
     assert torch.equal(own.uniform("time", 4)[0], whole[2])
 
 
+def test_a_share_is_a_pictures_own_the_same_at_all_its_places_unless_it_is_set():
+    found = draws().shares("time")
+    assert found.shape == (5,) and found[0] == found[1] and len(set(found.tolist())) == 4
+    assert ((found >= 0) & (found < 1)).all() and torch.equal(draws([3, 0]).shares("time"), found[[3, 0]])
+    assert not torch.isin(draws(seed=1).shares("time"), found).any()
+    assert Draws(0, NAMES, PICTURE, PLACE, NUM_TOKENS, share=0.25).shares("time").tolist() == [0.25] * 5
+
+
 def test_other_streams_seeds_and_names_have_other_draws():
     found = draws().normal("noise", 5)
     others = [(*name[:2], 4, *name[3:]) for name in NAMES]

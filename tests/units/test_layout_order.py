@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from bothways.core.errors import ConfigError
 from bothways.core.region import REGIONS, Region
 from bothways.core.sample import Image, Sample, Text
-from bothways.core.spec import Discrete, VisualSpec
+from bothways.core.spec import Continuous, Discrete, VisualSpec
 from bothways.layout.build import build, pieces
-from bothways.layout.order import Drawing, check_draw_steps, known_first, places, tokens_per_step
+from bothways.layout.order import Drawing, Masking, check_draw_steps, known_first, places, tokens_per_step
 from bothways.layout.runs import Cursor, lay
 from bothways.layout.sequence import VECTORS, Content, Duty, joined
 from layouts import CHARACTERS, FOUR, PICTURE, samples
@@ -47,15 +47,18 @@ def test_the_schedule_of_64_tokens_in_8_steps():
 
 
 def test_steps_that_cannot_be_are_refused_and_raster_training_refuses_them_all():
+    masked, random = Drawing(masked=Masking()), Drawing(order="random")
     for steps in (0, 1, 9):
-        check_draw_steps(steps, 9, "random")
-        check_draw_steps(steps, 9, "mixed")
+        for fine in (random, MIXED, masked):
+            check_draw_steps(steps, 9, fine)
     for steps in (-1, 10):
-        with pytest.raises(ConfigError, match=f"Found draw_steps {steps}; a picture of 9 tokens is drawn in 1 to 9 steps"):
-            check_draw_steps(steps, 9, "random")
-    check_draw_steps(0, 9, "raster")
-    with pytest.raises(ConfigError, match="trained in raster order"):
-        check_draw_steps(3, 9, "raster")
+        for fine in (random, masked):
+            with pytest.raises(ConfigError, match=f"Found draw_steps {steps}; a picture of 9 tokens is drawn in 1 to 9 steps"):
+                check_draw_steps(steps, 9, fine)
+    for refusing, why in ((Drawing(), "trained in raster order"), (Drawing(noised=True), "takes noise off all tokens")):
+        check_draw_steps(0, 9, refusing)
+        with pytest.raises(ConfigError, match=f"Found draw_steps .*{why}"):
+            check_draw_steps(3, 9, refusing)
 
 
 def test_a_mixture_holds_its_share_of_raster_orders_and_random_ones_are_those_of_the_random_order():
@@ -121,13 +124,29 @@ def test_with_nothing_kept_or_a_raster_beginning_kept_nothing_else_moves():
 
 
 def test_a_masked_picture_of_which_a_part_is_kept_hides_the_rest():
-    from bothways.layout.order import Masking
-
     sample = Sample("a", (Image(PICTURE, learn=True, keep=REGIONS["top-half"]), Text("ok", learn=True)))
     four = VisualSpec("four", Discrete(8, 4), (2, 2), 8, True)
     body = pieces(sample, CHARACTERS, None, four, drawing=Drawing(masked=Masking()))[1].body[0]
     assert body.content.tolist() == [Content.CLEAN, Content.CLEAN, Content.HIDDEN, Content.HIDDEN]
     assert body.target.tolist() == [Duty.NONE, Duty.NONE, Duty.IMAGE, Duty.IMAGE]
+
+
+def test_what_is_kept_of_a_noised_picture_is_noised_like_the_rest_and_not_predicted():
+    sample = Sample("a", (Image(PICTURE, learn=True, keep=REGIONS["top-half"]), Text("ok", learn=True)))
+    four = VisualSpec("four", Continuous(4), (2, 2), 8, True)
+    body = pieces(sample, CHARACTERS, None, four, drawing=Drawing(noised=True))[1].body[0]
+    assert body.content.tolist() == [Content.NOISED] * 4
+    assert body.target.tolist() == [Duty.NONE, Duty.NONE, Duty.IMAGE, Duty.IMAGE]
+
+
+@pytest.mark.parametrize(("share", "num"), [(0.1, 1), (0.5, 4), (0.9, 8), (0.06, 1)])
+def test_a_share_hides_so_many_tokens_and_what_is_hidden_at_less_is_hidden_at_more(share, num):
+    def hidden_at(share: float) -> set[int]:
+        drawing = Drawing(masked=Masking()).at(share)
+        return set(np.flatnonzero(build(Sample("a", (LEARNED,)), CHARACTERS, None, NINE, drawing=drawing).duty).tolist())
+
+    assert len(hidden_at(share)) == num and hidden_at(share) <= hidden_at(1.0)
+    assert Drawing(noised=True).at(share) == Drawing(noised=True)
 
 
 @given(samples, st.data())

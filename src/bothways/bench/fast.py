@@ -22,7 +22,7 @@ from bothways.core.sample import Sample
 from bothways.evaluate.scores import read_items
 from bothways.evaluate.statistics import bootstrap
 from bothways.generate.engine import fill
-from bothways.heads.configs import DiffusionConfig
+from bothways.heads.configs import NoiseConfig
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.assemble import build_model
@@ -76,10 +76,11 @@ def ways_of(recipe: Recipe) -> dict[str, Way]:
     """Name -> settings: the reference first, then the recipe's own way, then the curve of steps a picture."""
     exam, head = recipe.exam, recipe.model.head
     sampler, steps = None, None
-    if isinstance(head, DiffusionConfig):
+    if isinstance(head, NoiseConfig):
         sampler, steps = head.sampler_of(exam), head.num_steps_of(exam)
-    finest = FINEST[head.form] if isinstance(head, DiffusionConfig) else (None, None)
-    most = recipe.model.learned.spec.num_tokens if recipe.model.order != "raster" else 1
+    finest = FINEST[head.form] if isinstance(head, NoiseConfig) else (None, None)
+    drawing = recipe.model.drawing
+    most = recipe.model.learned.spec.num_tokens if drawing.masked or drawing.order != "raster" else int(not drawing.noised)
     in_steps = [number for number in STEPS_A_PICTURE if number < most]
     ways = [(*finest, 0), (sampler, steps, exam.draw_steps), *((sampler, steps, number) for number in in_steps)]
     if ways[0] == ways[1]:
@@ -87,11 +88,13 @@ def ways_of(recipe: Recipe) -> dict[str, Way]:
             f"The recipe `{recipe.name}` draws one token a step and no faster, so there is nothing to compare; set "
             "exam.draw_steps, or a sampler of fewer steps."
         )
-    return {_name(*way): {"sampler": way[0], "sampling_steps": way[1], "draw_steps": way[2]} for way in ways}
+    return {_name(*way, drawing.noised): {"sampler": way[0], "sampling_steps": way[1], "draw_steps": way[2]} for way in ways}
 
 
-def _name(sampler: str | None, sampling_steps: int | None, draw_steps: int) -> str:
+def _name(sampler: str | None, sampling_steps: int | None, draw_steps: int, at_once: bool) -> str:
     head = f"{sampler} {sampling_steps}, " if sampler else ""
+    if at_once:
+        return f"{head}all tokens at once"
     return head + (f"{draw_steps} steps a picture" if draw_steps else "one token at a time")
 
 

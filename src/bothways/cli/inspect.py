@@ -38,7 +38,12 @@ def inspect(
     if not sources:
         raise ConfigError(f"The recipe `{recipe}` has no sources, so there is nothing to show; set data.sources.")
     if draw_steps is not None:
-        check_draw_steps(draw_steps, found.model.learned.spec.num_tokens, found.model.order)
+        check_draw_steps(draw_steps, found.model.learned.spec.num_tokens, found.model.drawing)
+        if found.model.drawing.masked:
+            raise ConfigError(
+                "The model decides itself which tokens of a masked picture are known at a step, and reads them as in training; "
+                "leave out --draw-steps."
+            )
     wording, console = load_wording(found.model.text), page()
     for name in [source] if source else list(sources):
         for cursor in range(num):

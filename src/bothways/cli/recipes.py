@@ -13,7 +13,8 @@ def recipes() -> None:
     from bothways.recipes.recipe import load_recipe
 
     found = {name: load_recipe(name) for name in names()}
-    corners = table("model", "reads", "draws", "projector", "target", "head", "order")
+    corners = table("model", "reads", "draws", "proj.", "target", "head", "order")
+    corners.columns[0].no_wrap = True
     for name, recipe in found.items():
         if recipe.kind == "model":
             corners.add_row(name, *_corner(recipe.model))
@@ -37,9 +38,9 @@ def _corner(model) -> tuple[str, ...]:
         model.given.kind,
         model.learned.kind,
         "shared" if model.projector.shared else "two",
-        f"embedding, {model.target.side}" if model.target else "tokens",
+        f"emb., {model.target.side}" if model.target else "tokens",
         getattr(model.head, "objective", None) or model.head.kind,
-        model.order,
+        "in place" if model.drawing.in_place else model.order,
     )
 
 

@@ -1,7 +1,9 @@
 """Held-out negative log-likelihoods in nats, teacher-forced: they move long before any accuracy does.
 
 Per picture: the answer to a question, a whole caption, and all image tokens of the true picture given its request, or
-its instruction and the picture before.
+its instruction and the picture before. Of a masked picture it is an estimate of the expectation over random orders of its
+tokens (`heads/masked.py`), not the likelihood in one order: models that hide tokens compare with each other, and with those
+trained in random order.
 """
 
 from __future__ import annotations

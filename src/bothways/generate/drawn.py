@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from bothways.core.errors import ConfigError
 from bothways.core.sample import Sample
 from bothways.generate.engine import Engine, apart, run
 from bothways.generate.row import Row, Value
@@ -39,7 +40,13 @@ def drawn(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Drawn:
     """What the model draws for samples of one image each, of which no two have the same id. `truth`: the true pictures' tokens,
-    "M N" or "M N C" in raster order, for teacher forcing. Raises: as `Engine.add`."""
+    "M N" or "M N C" in raster order, for teacher forcing. Raises: as `Engine.add`;
+    ConfigError for pictures that are predicted in place, whose tokens have no order."""
+    if model.config.drawing.in_place:
+        raise ConfigError(
+            f"The head `{model.config.head.kind}` draws whole pictures in place, so no token comes before another; ask for the "
+            "order of drawing of a model that draws token after token."
+        )
     parts = []
     for start in range(0, len(samples), batch_size):
         some = samples[start : start + batch_size]

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import ArrayPicture, Image, OpenTurn, Sample, Text
+from bothways.generate.in_place import draw_in_place
 from bothways.generate.row import Chunk, Row, Token, Value, sequence_of
 from bothways.heads.choose import How, pick
 from bothways.layout.batch import collate, padding
@@ -108,7 +109,7 @@ class Engine:
         if wants_image:
             self.model.config.check_can_draw()
             self.model.head.config.check_how(self.how)
-            check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.order)
+            check_draw_steps(self.how.draw_steps, self.model.learned.spec.num_tokens, self.model.config.drawing)
         for sample in samples:
             self.rows.append(self._row(sample, frozenset()))
         self.guided = self.how.guidance != 1.0 and wants_image
@@ -127,7 +128,8 @@ class Engine:
         self._drop_done()
 
     def step(self) -> None:
-        """One backbone call: every active row reads its chunk and produces a token, or several of a picture."""
+        """One backbone call: every active row reads its chunk and produces a token, or several of a picture. Pictures that are
+        predicted in place come whole, with backbone calls of their own."""
         hidden = self._run()
         half = len(self.active)
         own, shadow = hidden.chunk(2) if self.guided else (hidden, None)
@@ -190,7 +192,7 @@ class Engine:
         spec = self.model.learned.spec
         for segment in kept.values():
             places = segment.keep.places(spec.grid)
-            if self.model.config.order == "raster" and places[-1] != len(places) - 1:
+            if self.model.config.order == "raster" and not self._drawing.in_place and places[-1] != len(places) - 1:
                 raise ConfigError(
                     "The model was trained in raster order, so it can only go on where a picture's upper rows end; keep whole "
                     "rows from the top (top-half, say), or train with model.order=random."
@@ -220,12 +222,16 @@ class Engine:
         inputs = self._embed_tokens([c.tokens + c.asks for c in chunks], most) if alike else self._embed_chunks(chunks, most)
         hidden = self._through(*inputs)
         if most:  # those that only asked leave no trace
-            self._slots.drop(most)
-            self._cache.crop(-most)
+            self._forget(most)
         # Private positions stand at the end of each row, and where there are none, what is read last asks.
         rows = [row for row, num in enumerate(asks) for _ in range(num or 1)]
         columns = [column for num in asks for column in (range(-num, 0) if num else (-1 - most,))]
         return hidden[rows, columns]
+
+    def _forget(self, num: int) -> None:
+        """What was read last, `num` positions of every row, leaves the cache."""
+        self._slots.drop(num)
+        self._cache.crop(-num)
 
     def _through(
         self, x: Float[Tensor, "R Q D"], doc: Tensor, block: Tensor, private: Tensor, position: Tensor
@@ -330,7 +336,41 @@ class Engine:
                     asks[index].nats -= math.log(max(probability, sys.float_info.min))
             for index, token in zip(at, apart(chosen), strict=True):
                 tokens[id(asks[index])].append(token)
+        if any(row.phase == "in place" for row in rows):
+            tokens |= self._draw_in_place()
         return [tokens[id(row)] for row in rows]
+
+    def _draw_in_place(self) -> dict[int, list[Value]]:
+        """Of every row that is at a picture to be drawn in place, its tokens in raster order."""
+        owners = self._owners()
+        at = [place for place, row in enumerate(owners) if row.phase == "in place"]
+        rows = [owners[place] for place in at][: len(at) // (2 if self.guided else 1)]
+        num = self.model.learned.spec.num_tokens
+        blocks = [row.block if row.phase == "in place" else padding(num) for row in owners]
+        batch = collate(blocks, [row.sample for row in owners]).to(self.device)
+        sources = self._sources_of([owners[place] for place in at])
+
+        def run(x: Float[Tensor, "R N D"], predicted: Bool[Tensor, "R N"]) -> tuple[Tensor, Tensor | None]:
+            """The backbone over the blocks of these rows and their shadows, of which the cache keeps nothing."""
+            whole = x.new_zeros(len(owners), num, x.shape[-1])
+            whole[at] = torch.cat([x, x]) if self.guided else x
+            if sources is not None:
+                whole[at] += sources * (torch.cat([predicted, predicted]) if self.guided else predicted)[..., None]
+            hidden = self._through(whole, batch.doc, batch.block, batch.private, batch.position)[at]
+            self._forget(num)
+            return hidden.chunk(2) if self.guided else (hidden, None)
+
+        drawn = draw_in_place(self.model, rows, run, self._embed_drawn, self.how)
+        return {id(row): apart(tokens) for row, tokens in zip(rows, drawn, strict=True)}
+
+    def _sources_of(self, rows: list[Row]) -> Float[Tensor, "R N D"] | None:
+        """What the pictures that these rows edit have at each place; zeros for a row that edits none, None where all do not."""
+        edited = [int(row.block.source.max()) for row in rows]
+        if self.model.source_projector is None or max(edited) < 0:
+            return None
+        found = [None if at < 0 else self._source(row, at) for row, at in zip(rows, edited, strict=True)]
+        nothing = torch.zeros_like(next(source for source in found if source is not None))
+        return torch.stack([nothing if source is None else source for source in found])
 
     def _choose_text(self, hidden: Float[Tensor, "N D"], rows: list[Row]) -> Tensor:
         logits = self.model.backbone.text_logits(hidden)

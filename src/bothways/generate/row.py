@@ -9,6 +9,9 @@ so they read what is known and not each other; they leave no trace. The next chu
 on with those drawn, in order, up to the last, which is now held back. One place at a time needs none of that, because a
 token that is read asks for the place behind its own; k = 1 asks the same question.
 
+An image predicted in place is drawn whole in one step of the engine (`in_place`). Its block leaves no trace either; where
+anything follows, the row reads the clean copy next, all of it tokens that were just produced.
+
 An open turn is a text until the opening mark comes out. Then the sample grows by what is known now, a text, an image and the
 rest of the turn, and is laid out anew: what has been read is a prefix of that. The end-of-turn token makes the rest a text.
 """
@@ -28,7 +31,7 @@ from bothways.layout.order import tokens_per_step
 from bothways.layout.runs import Cursor, Run, blank_text, lay
 from bothways.layout.sequence import Content, Duty, Sequence, joined
 
-Phase = Literal["text", "image", "done"]
+Phase = Literal["text", "image", "in place", "done"]
 Value = int | np.ndarray  # a text id, the index of a discrete image token, or a continuous one: float32 (dim,)
 
 
@@ -92,10 +95,11 @@ class Row:
     """`drawn` maps a segment to its image tokens in raster order ("N" or "N C"), `written` a segment to its text ids. `draws`
     is the generator of the segment being written, named by (seed, sample, segment): one use a token.
 
-    `known`: all tokens of the pictures of which a part is kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`:
-    the opening mark, where the model was taught to predict it. `lay_out` gives the pieces of a sample, for one that grows;
-    `told` are the segments that came out of open turns as text. `nats`: -log of the confidence of all image tokens produced,
-    which is what the drawing is worth to a head with a likelihood, at temperature 1 and without guidance; else 0.
+    `block`: the tokens of the picture that is being drawn in place. `known`: all tokens of the pictures of which a part is
+    kept, by segment. `draw_steps`: 0 draws one token a step. `open_id`: the opening mark, where the model was taught to predict
+    it. `lay_out` gives the pieces of a sample, for one that grows; `told` are the segments that came out of open turns as text.
+    `nats`: -log of the confidence of all image tokens produced one after the other, which is what the drawing is worth to a
+    head with a likelihood, at temperature 1 and without guidance; else 0.
     """
 
     sample: Sample
@@ -109,6 +113,7 @@ class Row:
     lay_out: Callable[[Sample], list[Piece]] | None = None
     phase: Phase = "done"
     at: int = 0
+    block: Sequence | None = None
     cursor: Cursor = field(default_factory=Cursor)
     produced: list[Value] = field(default_factory=list)
     written: dict[int, list[int]] = field(default_factory=dict)
@@ -153,6 +158,8 @@ class Row:
         A text that reaches its limit, or an opening mark where the prompt wants a text, is closed with the end token, so what
         follows reads a well-formed turn. One whose turn goes on with an image is closed with nothing: the image's mark follows.
         """
+        if self.phase == "in place":
+            return self._after_picture(tokens)
         self.produced += tokens
         if self.phase == "image":
             return self._after_image_tokens(tokens)
@@ -201,6 +208,13 @@ class Row:
         self.cursor = self.cursor.after(self.pieces[self.at].body)
         return self._finish(new, [])
 
+    def _after_picture(self, tokens: list[Value]) -> Chunk | None:
+        piece, self.drawn[self.segment] = self.pieces[self.at], np.array(tokens)
+        copies = [run for run in piece.tail if run.image is not None]
+        copy, self.cursor = lay(copies, self.cursor.after(piece.body))
+        copied = [Token(tokens[place], place, *others) for place, *others in _columns(copy)]
+        return self._finish(tuple(copied), [])
+
     def _asking(self) -> tuple[Token, ...]:
         """Copies of the token held back, one for each of the places to be drawn next."""
         [last] = self._held
@@ -218,7 +232,7 @@ class Row:
         if self.at == len(self.pieces) - 1:
             self.phase = "done"
             return None
-        return self._go_on(tokens, [*runs, *piece.tail], self.at + 1)
+        return self._go_on(tokens, [*runs, *(run for run in piece.tail if run.image is None)], self.at + 1)
 
     def _go_on(self, tokens: tuple[Token, ...], runs: list[Run], first: int) -> Chunk:
         for index in range(first, len(self.pieces)):
@@ -240,6 +254,9 @@ class Row:
         return Chunk(tokens, given)
 
     def _begin_image(self, tokens: tuple[Token, ...], given: Sequence, piece: Piece) -> Chunk:
+        if any(run.in_place for run in piece.body):
+            self.phase, self.block = "in place", lay(piece.body, self.cursor)[0]
+            return Chunk(tokens, given)
         self.phase, self._step = "image", 0
         self._columns = _columns(lay(piece.body, self.cursor)[0])
         n = len(self._columns)

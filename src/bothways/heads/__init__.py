@@ -8,5 +8,7 @@ HEADS = Catalogue(
         "categorical": "bothways.heads.configs:CategoricalConfig",
         "regression": "bothways.heads.configs:RegressionConfig",
         "diffusion": "bothways.heads.configs:DiffusionConfig",
+        "masked": "bothways.heads.configs:MaskedConfig",
+        "denoise": "bothways.heads.configs:DenoiseConfig",
     },
 )

@@ -28,8 +28,8 @@ class AdaLNMLP(nn.Module):
         self.time = nn.Sequential(nn.Linear(2 * NUM_WAVES, width), nn.SiLU(), nn.Linear(width, width))
         self.blocks = nn.ModuleList(Block(width) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.zero_modulation = _zero(width, 2 * width)
-        self.zero_out = _zero(width, out_dim)
+        self.zero_modulation = zero(width, 2 * width)
+        self.zero_out = zero(width, out_dim)
 
     def forward(
         self, noisy: Float[Tensor, "R C"], time: Float[Tensor, "#R"], hidden: Float[Tensor, "R W"]
@@ -54,7 +54,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.mlp = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
-        self.zero_modulation = _zero(width, 3 * width)
+        self.zero_modulation = zero(width, 3 * width)
 
     def forward(self, x: Float[Tensor, "R W"], signal: Float[Tensor, "R W"]) -> Float[Tensor, "R W"]:
         shift, scale, gate = self.zero_modulation(signal).chunk(3, -1)
@@ -68,7 +68,8 @@ def waves(time: Float[Tensor, "R"]) -> Float[Tensor, "R F"]:
     return torch.cat([angles.cos(), angles.sin()], -1)
 
 
-def _zero(width: int, out_dim: int) -> nn.Linear:
+def zero(width: int, out_dim: int) -> nn.Linear:
+    """A layer that gives zero at first."""
     layer = nn.Linear(width, out_dim)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

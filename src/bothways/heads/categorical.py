@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bothways.core.spec import VisualSpec
 from bothways.heads.choose import How, guided, pick
-from bothways.heads.configs import CategoricalConfig
+from bothways.heads.configs import HeadConfig
 from bothways.heads.draws import Draws
 from bothways.heads.head import AbstractHead
 
@@ -22,7 +22,7 @@ class CategoricalHead(AbstractHead):
 
     unit = "nats"
 
-    def __init__(self, config: CategoricalConfig, spec: VisualSpec, width: int):
+    def __init__(self, config: HeadConfig, spec: VisualSpec, width: int):
         super().__init__()
         self.config = config
         self.logits = nn.Linear(width, spec.tokens.vocab)

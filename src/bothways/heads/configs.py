@@ -12,6 +12,7 @@ from bothways.core.errors import ConfigError, unknown
 from bothways.core.spec import Continuous, Discrete, VisualSpec
 from bothways.heads import HEADS
 from bothways.heads.samplers import SAMPLERS
+from bothways.layout.order import Drawing, Masking
 
 if TYPE_CHECKING:
     from bothways.heads.head import AbstractHead
@@ -37,6 +38,11 @@ class HeadConfig(Config):
     @abstractmethod
     def build(self, spec: VisualSpec, width: int) -> AbstractHead:
         """A head for tokens of `spec` on hidden states of `width`."""
+
+    def laid_out(self, drawing: Drawing) -> Drawing:
+        """How this head wants learned images laid out: as `drawing` says, or masked or noised to be predicted in place.
+        Raises: ConfigError where `drawing` asks for an order and the head has none."""
+        return drawing
 
     def check_how(self, how: DrawnHow) -> None:
         """Raises: ConfigError where this head cannot draw so: with a sampler, unless it draws in steps."""
@@ -74,6 +80,26 @@ class CategoricalConfig(HeadConfig):
         return CategoricalHead(self, spec, width)
 
 
+class MaskedConfig(HeadConfig):
+    """A softmax over the codebook at every hidden token of an image whose tokens all read each other (MaskGIT, Show-o)."""
+
+    accepts = Discrete
+    kind: Literal["masked"] = "masked"
+    masking: Masking = Masking()  # which tokens are hidden in training; a share of null is MaskGIT's cosine
+    choice_noise: float = Field(1.0, ge=0)
+    """Gumbel noise on the log-probabilities by which drawn tokens stay, times the temperature and the share of steps to come.
+    Show-o's code has 1, MaskGIT's 4.5; neither paper states it."""
+
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        from bothways.heads.masked import MaskedHead
+
+        self.check(spec)
+        return MaskedHead(self, spec, width)
+
+    def laid_out(self, drawing: Drawing) -> Drawing:
+        return drawing.with_changes({"masked": self.masking.to_dict()})
+
+
 class RegressionConfig(HeadConfig):
     """One prediction a token, no distribution: the most that it can say of what a request leaves open is the mean."""
 
@@ -100,25 +126,12 @@ USUAL_STEPS = {"ancestral": 100, "ddim": 50, "dpmpp_2m": 20, "euler": 25, "heun"
 MOST_STEPS = 996  # of the 1,000 times of ddpm all that a sampler visits; more would change nothing in flow either
 
 
-class DiffusionConfig(HeadConfig):
-    """Noise is taken off a token step by step, so what a request leaves open is drawn and not averaged.
-
-    MAR's heads are 6 to 12 blocks, 1024 to 1536 wide. The defaults fit the nano backbone.
-    """
+class NoiseConfig(HeadConfig):
+    """Base of the heads that take noise off step by step, so what a request leaves open is drawn and not averaged."""
 
     accepts = Continuous
     needs_unit_channels = True
-    kind: Literal["diffusion"] = "diffusion"
     form: Literal["ddpm", "flow"] = "ddpm"  # ddpm: MAR's, noise and variance at 1,000 times; flow: velocity of a rectified flow
-    width: int = Field(128, gt=0)  # channels of the residual MLP
-    num_blocks: int = Field(3, gt=0)  # of the residual MLP
-    draws_per_token: int = Field(4, gt=0)  # times and noises a token and step; the backbone runs once for all (MAR: 4)
-
-    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
-        from bothways.heads.diffusion import DiffusionHead
-
-        self.check(spec)
-        return DiffusionHead(self, spec, width)
 
     def sampler_of(self, how: DrawnHow) -> str:
         """The sampler that is meant: the first of this form where none is named."""
@@ -134,7 +147,7 @@ class DiffusionConfig(HeadConfig):
         if name not in SAMPLERS[self.form]:
             if any(name in samplers for samplers in SAMPLERS.values()):
                 raise ConfigError(
-                    f"The sampler `{name}` does not fit a diffusion head of the form `{self.form}`; those that do: "
+                    f"The sampler `{name}` does not fit a {self.kind} head of the form `{self.form}`; those that do: "
                     f"{', '.join(SAMPLERS[self.form])}."
                 )
             raise ConfigError(unknown("sampler", name, SAMPLERS[self.form]))
@@ -142,3 +155,39 @@ class DiffusionConfig(HeadConfig):
             raise ConfigError(f"Found sampling_steps {how.sampling_steps}; `{name}` takes 1 to {MOST_STEPS} of them.")
         if how.eta and name != "ddim":
             raise ConfigError(f"Found eta {how.eta:g}, which only the sampler `ddim` has, not `{name}`; leave it out.")
+
+
+class DiffusionConfig(NoiseConfig):
+    """A small network takes noise off one token after the other, each conditioned on a hidden state.
+
+    MAR's heads are 6 to 12 blocks, 1024 to 1536 wide. The defaults fit the nano backbone.
+    """
+
+    kind: Literal["diffusion"] = "diffusion"
+    width: int = Field(128, gt=0)  # channels of the residual MLP
+    num_blocks: int = Field(3, gt=0)  # of the residual MLP
+    draws_per_token: int = Field(4, gt=0)  # times and noises a token and step; the backbone runs once for all (MAR: 4)
+
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        from bothways.heads.diffusion import DiffusionHead
+
+        self.check(spec)
+        return DiffusionHead(self, spec, width)
+
+
+class DenoiseConfig(NoiseConfig):
+    """The backbone takes noise off all tokens of an image at once, which read each other (Transfusion). The forms are those of
+    the head `diffusion`; Transfusion predicts the noise alone, as ddpm does here beside the variance."""
+
+    inside_backbone = True
+    kind: Literal["denoise"] = "denoise"
+    form: Literal["ddpm", "flow"] = "flow"
+
+    def build(self, spec: VisualSpec, width: int) -> AbstractHead:
+        from bothways.heads.denoise import DenoiseHead
+
+        self.check(spec)
+        return DenoiseHead(self, spec, width)
+
+    def laid_out(self, drawing: Drawing) -> Drawing:
+        return drawing.with_changes({"noised": True})

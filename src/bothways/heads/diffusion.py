@@ -2,12 +2,7 @@
 
 The loss is a mean over several draws of time and noise a token; the backbone runs once for all of them. The times of a token's
 draws are spread evenly, each in its own part of the whole, which leaves every single one uniform and takes noise from their
-mean (MAR draws them apart). Held-out tokens are measured at fixed times under noise that is theirs alone, so losses of
-checkpoints and arms compare.
-
-Temperature scales all noise that a sampler takes: a Gaussian then comes out with its standard deviation times the temperature,
-whatever the sampler and its steps, and at 0 every seed gives the same token. Deviation: MAR leaves the first draw, which 100
-ancestral steps forget, at full size. Guidance extrapolates the prediction, as in MAR, and leaves the learned variance alone.
+mean (MAR draws them apart). Sampling, temperature, guidance and held-out measures: noise_head.py.
 
 Source: Li et al. 2024, MAR (arXiv 2406.11838), sections 3.2, 3.3 and 4.2.
 """
@@ -21,43 +16,23 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
 from bothways.heads.adaln import AdaLNMLP
-from bothways.heads.choose import How, guided
+from bothways.heads.choose import How
 from bothways.heads.configs import DiffusionConfig
-from bothways.heads.ddpm import DDPM
 from bothways.heads.draws import Draws
-from bothways.heads.flow import Flow
-from bothways.heads.gaussian import blind_error
-from bothways.heads.head import AbstractHead
-from bothways.heads.samplers import SAMPLERS
-from bothways.heads.samplers.noise import Noise
-
-FORMS = {"ddpm": DDPM, "flow": Flow}
-NUM_HELD_OUT_TIMES = 8
-FARTHEST = 3.0  # root mean square of tokens, or one over it
+from bothways.heads.noise_head import HELD_OUT_SHARES, NoiseHead
 
 
-class DiffusionHead(AbstractHead):
-    """Its loss is no likelihood: `unit` is the squared error of the noise, or of the velocity."""
+class DiffusionHead(NoiseHead):
+    """A network of its own behind each hidden state."""
+
+    config: DiffusionConfig
 
     def __init__(self, config: DiffusionConfig, spec: VisualSpec, width: int):
-        super().__init__()
-        self.config, self.spec = config, spec
-        self.form = FORMS[config.form]()
-        self.unit = self.form.unit
+        super().__init__(config, spec)
         outputs = self.form.num_outputs(spec.dim)
         self.network = AdaLNMLP(spec.dim, outputs, width, config.width, config.num_blocks)
-
-    def check_targets(self, tokens: Float[Tensor, "M N C"]) -> None:
-        size = tokens.square().mean().sqrt().item()
-        if not 1 / FARTHEST <= size <= FARTHEST:
-            raise ConfigError(
-                f"The `{self.spec.kind}` tokens of the first step have a root mean square of {size:.3g}, and the head "
-                f"`diffusion` puts noise of size 1 on them, so it needs about 1 ({1 / FARTHEST:.2g} to {FARTHEST:g}); "
-                "standardise the tokenizer by the mean and standard deviation of its tokens."
-            )
 
     def loss(
         self, hidden: Float[Tensor, "N D"], target: Float[Tensor, "N C"], place: Int[Tensor, "N"], draws: Draws
@@ -70,7 +45,7 @@ class DiffusionHead(AbstractHead):
         self, hidden: Float[Tensor, "N D"], target: Float[Tensor, "N C"], place: Int[Tensor, "N"], draws: Draws
     ) -> Float[Tensor, "N"]:
         """The squared error alone, at the same times for every token."""
-        share = self._held_out_shares(hidden).expand(len(hidden), -1)
+        share = torch.tensor(HELD_OUT_SHARES, device=hidden.device).expand(len(hidden), -1)
         return self._mean(self.form.error, hidden, target, share, draws.normal("noise", share.shape[1], self.spec.dim))
 
     def sample(
@@ -83,8 +58,6 @@ class DiffusionHead(AbstractHead):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
         """Confidence is 1: no density is computed. Raises: ConfigError for a sampler or a number of steps that do not fit."""
-        self.config.check_how(how)
-        dim, form = self.spec.dim, self.config.form
         condition = self.network.condition(hidden if unguided is None else torch.cat([hidden, unguided]))
         scale = how.guidance_at(revealed)
 
@@ -92,21 +65,10 @@ class DiffusionHead(AbstractHead):
             at = torch.full((1,), time, device=x.device)
             if unguided is None:
                 return self.network(x, at, condition).float()
-            own, plain = self.network(torch.cat([x, x]), at, condition).float().chunk(2)
-            return torch.cat([guided(own[:, :dim], plain[:, :dim], scale), own[:, dim:]], -1)
+            return self.guided(*self.network(torch.cat([x, x]), at, condition).float().chunk(2), scale)
 
-        name = self.config.sampler_of(how)
-        settings = {"eta": how.eta} if name == "ddim" else {}
-        noise = _noise(rngs, dim, how.temperature, hidden.device)
-        token = self.form.draw(run, noise, SAMPLERS[form].load(name), self.config.num_steps_of(how), settings)
+        token = self.walk(run, how, rngs, hidden.device)
         return token, torch.ones(len(token), device=token.device)
-
-    def blind(self, targets: Float[Tensor, "M N C"]) -> Float[Tensor, "M"]:
-        """Under the best linear denoiser of each place, at the held-out times: see gaussian.py."""
-        return blind_error(targets, self.form.mix(self.form.time(self._held_out_shares(targets))))
-
-    def _held_out_shares(self, like: Tensor) -> Float[Tensor, "K"]:
-        return (torch.arange(NUM_HELD_OUT_TIMES, device=like.device) + 0.5) / NUM_HELD_OUT_TIMES
 
     def _mean(
         self,
@@ -122,10 +84,3 @@ class DiffusionHead(AbstractHead):
         condition = self.network.condition(hidden).repeat_interleave(num, 0)
         output = self.network(self.form.noisy(token, noise, time), time, condition).float()
         return measure(output, token, noise, time).view(-1, num).mean(1)
-
-
-def _noise(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
-    """Draws "N C" without end, each row's from its own generator."""
-    while True:
-        rows = [rng.standard_normal(dim, dtype=np.float32) for rng in rngs]
-        yield temperature * torch.from_numpy(np.stack(rows)).to(device)

@@ -22,10 +22,17 @@ class Draws:
     """Draws for N positions; nothing is drawn before it is asked for."""
 
     def __init__(
-        self, seed: int, pictures: Sequence[Name], picture: Int[Tensor, "N"], place: Int[Tensor, "N"], num_tokens: int
+        self,
+        seed: int,
+        pictures: Sequence[Name],
+        picture: Int[Tensor, "N"],
+        place: Int[Tensor, "N"],
+        num_tokens: int,
+        share: float | None = None,
     ):
-        """Position n holds the token at `place[n]` of the picture called `pictures[picture[n]]`, which has `num_tokens`."""
-        self.seed, self.pictures, self.num_tokens = seed, pictures, num_tokens
+        """Position n holds the token at `place[n]` of the picture called `pictures[picture[n]]`, which has `num_tokens`.
+        `share`: what `shares` gives for every picture, where it is not drawn."""
+        self.seed, self.pictures, self.num_tokens, self.share = seed, pictures, num_tokens, share
         self.picture, self.place = picture, place
 
     def uniform(self, stream: str, *shape: int) -> Float[Tensor, "N ..."]:
@@ -35,6 +42,13 @@ class Draws:
     def normal(self, stream: str, *shape: int) -> Float[Tensor, "N ..."]:
         """Standard normal numbers, `shape` of them a position."""
         return self._blocks(stream, lambda generator: generator.standard_normal((self.num_tokens, *shape), dtype=np.float32))
+
+    def shares(self, stream: str) -> Float[Tensor, "N"]:
+        """A number in [0, 1) a picture, the same at all its places."""
+        if self.share is not None:
+            return torch.full_like(self.place, self.share, dtype=torch.float32)
+        drawn = [rng(self.seed, *name, stream).random(dtype=np.float32) for name in self.pictures]
+        return torch.tensor(drawn).to(self.place.device)[self.picture]
 
     def _blocks(self, stream: str, draw: Callable[[np.random.Generator], np.ndarray]) -> Tensor:
         blocks = np.stack([draw(rng(self.seed, *name, stream)) for name in self.pictures])

@@ -13,10 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.form import AbstractForm, Mix, Run
+from bothways.heads.form import MOST, AbstractForm, Mix, Run
 from bothways.heads.samplers.noise import Noise
-
-SCALE = 1000.0  # of times as the network reads them
 
 
 class Flow(AbstractForm):
@@ -28,10 +26,10 @@ class Flow(AbstractForm):
         return dim
 
     def time(self, share: Float[Tensor, "R"]) -> Float[Tensor, "R"]:
-        return SCALE * share
+        return MOST * share
 
     def mix(self, time: Float[Tensor, "R"]) -> Mix:
-        return Mix(1 - time / SCALE, time / SCALE, -1.0, 1.0)
+        return Mix(1 - time / MOST, time / MOST, -1.0, 1.0)
 
     def loss(
         self,
@@ -44,4 +42,4 @@ class Flow(AbstractForm):
 
     def draw(self, run: Run, noise: Noise, sampler: Callable[..., Tensor], num_steps: int, settings: dict[str, Any]) -> Tensor:
         times = np.linspace(1.0, 0.0, num_steps + 1).tolist()
-        return sampler(lambda x, time: run(x, SCALE * time), noise, times, **settings)
+        return sampler(lambda x, time: run(x, MOST * time), noise, times, **settings)

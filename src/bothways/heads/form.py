@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from bothways.heads.samplers.noise import Noise
 
+MOST = 1000.0  # of times as networks read them
 Run = Callable[[Tensor, float], Tensor]  # (noisy tokens "N C", time in [0, 1000]) -> the network's output "N O"
 
 

@@ -1,16 +1,18 @@
-"""The door of every head: `loss` and `sample`.
+"""The door of every head: `loss`, and `sample` or `draw`.
 
 A head sees N positions that must predict an image token: their hidden states, the targets, the place each target has in its
-picture. It returns one loss a position (nats where it is a likelihood), or one token a position.
+picture. It returns one loss a position (nats where it is a likelihood), or one token a position. A head that predicts whole
+pictures in place is handed the backbone to draw them with.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from bothways.heads.choose import How
@@ -27,6 +29,8 @@ class AbstractHead(nn.Module, ABC):
 
     config: HeadConfig
     unit: str
+    shares: tuple[float | None, ...] = (None,)
+    """Of each pass over a held-out picture: the share of it that is kept from the model. None: as laid out, in one pass."""
 
     @abstractmethod
     def loss(self, hidden: Float[Tensor, "N D"], target: Tensor, place: Int[Tensor, "N"], draws: Draws) -> Float[Tensor, "N"]:
@@ -39,7 +43,6 @@ class AbstractHead(nn.Module, ABC):
         terms than are worth comparing."""
         return self.loss(hidden, target, place, draws)
 
-    @abstractmethod
     def sample(
         self,
         hidden: Float[Tensor, "N D"],
@@ -50,7 +53,9 @@ class AbstractHead(nn.Module, ABC):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Tensor, Float[Tensor, "N"]]:
         """A token a position and its confidence (probability under the unmodified conditional distribution). `revealed`: the
-        share of each picture's tokens that are there once these are, for guidance that grows with it."""
+        share of each picture's tokens that are there once these are, for guidance that grows with it. Heads have this, `draw`
+        (`AbstractInPlaceHead`), or both."""
+        raise NotImplementedError(f"{type(self).__name__} draws whole pictures")
 
     def check_targets(self, tokens: Tensor) -> None:
         """Asked once before training, with the tokens of the first step's pictures ("M N ..."). Raises: ConfigError where
@@ -68,3 +73,25 @@ class AbstractHead(nn.Module, ABC):
         """Mean loss of M pictures' tokens ("M N ...") under the best prediction that is the same for all of them, place by
         place: what 0 means on the scale of skill. Only heads whose loss is not a likelihood have it."""
         raise NotImplementedError(f"{type(self).__name__} measures {self.unit}")
+
+
+Look = Callable[[Tensor, Any], tuple[Float[Tensor, "R N D"], Float[Tensor, "R N D"] | None]]
+"""One pass of the backbone over the pictures of R rows: (values "R N ...", what covers them) -> hidden states and, with
+guidance, unguided ones. A masked picture is covered by bool "R N", True at hidden tokens; a noised one by its time."""
+
+
+class AbstractInPlaceHead(AbstractHead):
+    """Predicts pictures in place: all their tokens read each other, and the backbone runs anew for every look at them."""
+
+    shares: tuple[float, ...]
+
+    @abstractmethod
+    def draw(
+        self, look: Look, kept: Tensor, known: Bool[Tensor, "R N"], how: How, rngs: Sequence[np.random.Generator]
+    ) -> Tensor:
+        """The tokens "R N ..." of R pictures in raster order, from a generator each; where `known` they are those of `kept`."""
+
+    def corrupt(self, target: Tensor, draws: Draws) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
+        """The targets with noise on them, and its times in [0, 1000]: what the backbone is given of noised tokens. The loss
+        takes the same noise from the same draws."""
+        raise NotImplementedError(f"{type(self).__name__} puts no noise on tokens")

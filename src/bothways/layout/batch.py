@@ -40,7 +40,8 @@ class Batch:
     picture. `picture[b, s]` is the row of `given_tokens` (or of `learned_tokens` where `drawn[b, s]`) that the image token
     at (b, s) belongs to, -1 elsewhere; so its value is `tokens[picture, place]`. `source[b, s]` is the row of `edited_tokens`
     that holds the picture being edited (in the sequence it is a segment); `edited` are these pictures. `counts`: positions
-    with a duty, by "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows.
+    with a duty, by "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows. `share` in [0, 1)
+    sets how much noise noised images have; None: drawn for each.
     """
 
     ids: Tensor
@@ -64,6 +65,7 @@ class Batch:
     given_tokens: Any = None
     learned_tokens: Any = None
     edited_tokens: Any = None
+    share: float | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]

@@ -129,7 +129,7 @@ def pieces(
         elif is_text:
             piece = _text(index, segment, frame, wording)
         elif segment.learn:
-            last = index == len(sample.segments) - 1
+            last = index == len(sample.segments) - 1 and not len(frame.end)
             name = (sample.id, index, step)
             spec = _spec(learned, sample, "drawn")
             piece = _ended(_learned_image(index, segment, wording, spec, drawing, order, last, seed, name), frame)
@@ -206,7 +206,8 @@ def _in_turn(index: int, places: np.ndarray, begin: int, end: int, target: Duty)
 def _covered(
     n: int, drawing: Drawing, segment: Image, known: np.ndarray | None, seed: int, name: tuple[str | int, ...]
 ) -> dict[str, np.ndarray]:
-    """Content and target of an image predicted in place: only what cannot be seen is to be predicted."""
+    """Content and target of an image predicted in place: only what cannot be seen is to be predicted. What is known of a
+    noised image gets noise like the rest, because no image is trained that holds both."""
     content, target = np.full(n, Content.NOISED, dtype=np.int8), np.full(n, Duty.IMAGE, dtype=np.int8)
     unseen = np.ones(n, dtype=bool)
     if known is not None:
@@ -215,7 +216,7 @@ def _covered(
         unseen = hidden(n, drawing.masked, seed, *name)
     if drawing.masked is not None:
         content[unseen] = Content.HIDDEN
-    content[~unseen] = Content.CLEAN
+        content[~unseen] = Content.CLEAN
     target[~unseen] = Duty.NONE
     return {"content": content, "target": target}
 

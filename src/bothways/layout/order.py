@@ -7,7 +7,8 @@ next, so each of these questions is one that training asks too; over raster orde
 
 Sources: the share of hidden tokens is drawn as in MaskGIT (arXiv 2202.04200, section 3.2): cos(pi/2 u), u uniform in [0, 1).
 Tokens a step follow the same curve, as in MaskGIT's iterative decoding and in MAR (arXiv 2406.11838; its code), whose order is
-random too. Deviation: both read in all directions, so they run everything anew at every step; here known tokens are kept.
+random too. Deviation: both read in all directions, so they run everything anew at every step; here known tokens are kept,
+unless the image is masked: then it is theirs.
 """
 
 from __future__ import annotations
@@ -69,6 +70,10 @@ class Drawing(Config):
     def in_place(self) -> bool:
         return self.noised or self.masked is not None
 
+    def at(self, share: float) -> Drawing:
+        """With that share of the tokens hidden, where tokens are masked; else as it is."""
+        return self if self.masked is None else self.model_copy(update={"masked": Masking(share=share)})
+
     def order_of(self, sample_id: str, seed: int, step: int) -> Order:
         """The order of all learned images of that sample at that step."""
         if self.order != "mixed":
@@ -103,16 +108,21 @@ def tokens_per_step(num_tokens: int, num_steps: int) -> tuple[int, ...]:
     return tuple(counts)
 
 
-def check_draw_steps(draw_steps: int, num_tokens: int, trained: Orders) -> None:
-    """Raises: ConfigError when a picture of `num_tokens` cannot be drawn in so many steps by a model trained in that order."""
+def check_draw_steps(draw_steps: int, num_tokens: int, trained: Drawing) -> None:
+    """Raises: ConfigError when a picture of `num_tokens` cannot be drawn in so many steps by a model trained like that."""
     if not draw_steps:
         return
+    if trained.noised:
+        raise ConfigError(
+            f"Found draw_steps {draw_steps} for a model that takes noise off all tokens of a picture at once; leave it at 0 "
+            "and set sampling_steps."
+        )
     if not 1 <= draw_steps <= num_tokens:
         raise ConfigError(
             f"Found draw_steps {draw_steps}; a picture of {num_tokens} tokens is drawn in 1 to {num_tokens} steps (0 draws one "
             "token a step)."
         )
-    if trained == "raster":
+    if trained.order == "raster" and not trained.in_place:
         raise ConfigError(
             "Found draw_steps for a model trained in raster order, which was never asked for any place but the next one; "
             "leave it at 0 (one token a step), or train with model.order=random or mixed."

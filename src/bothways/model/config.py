@@ -50,7 +50,7 @@ class ModelConfig(Config):
     head: AnyHeadConfig = CategoricalConfig()
     target: EmbeddingConfig | None = None  # what the head predicts; null: tokens as they are
     gate: Annotated[float, Field(ge=0, le=1)] | RampConfig = 1.0  # share of the image losses that reaches the backbone
-    order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster, random, or mixed (of both)
+    order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster (in place too), random, or mixed
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
     aligned_source: bool = False  # a picture to be edited is seen at every place that is predicted, beside being read before
@@ -62,6 +62,7 @@ class ModelConfig(Config):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> ModelConfig:
+        _ = self.drawing  # refuses an order of a head that predicts in place
         if self.head.inside_backbone and self.gate != 1.0:
             raise ConfigError(
                 f"The head `{self.head.kind}` works inside the backbone, so there is nothing to gate between them; leave "
@@ -116,10 +117,10 @@ class ModelConfig(Config):
                 "`learned` tokenizer."
             )
 
-    @property
+    @cached_property
     def drawing(self) -> Drawing:
-        """How learned images are laid out in training."""
-        return Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks)
+        """How learned images are laid out in training. Raises: ConfigError for an order that the head does not have."""
+        return self.head.laid_out(Drawing(order=self.order, raster_share=self.raster_share, learn_marks=self.learn_marks))
 
     def drawn_in(self, order: str | None) -> Drawing:
         """How they are laid out while they are drawn: in that order, or in that of training (random where it was mixed)."""

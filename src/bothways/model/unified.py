@@ -7,7 +7,7 @@ in `doc`, `block` and `private`; where an image token lies is `place`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from bothways.backbones.backbone import Reads
 from bothways.core.errors import ConfigError
 from bothways.core.ramp import value_at
-from bothways.core.sample import AbstractPicture, Sample
+from bothways.core.sample import AbstractPicture, Image, Sample
 from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
 from bothways.heads.draws import Draws
@@ -30,6 +30,7 @@ from bothways.model.config import ModelConfig
 from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.freeze import freeze
 from bothways.model.gate import gated
+from bothways.model.in_place import InPlace
 from bothways.model.initial import initialise
 from bothways.model.projector import ContentProjector, Places, Projector
 from bothways.model.target import EmbeddingTarget, Target, TokenTarget, embedding_spec
@@ -61,6 +62,7 @@ class UnifiedModel(nn.Module):
         self.source_projector = ContentProjector(config.projector, self.learned.spec, width) if aligned else None
         self.nothing_text = nn.Parameter(torch.empty(width))
         self.nothing_image = nn.Parameter(torch.empty(width))
+        self.in_place = InPlace(config.drawing, width)
         learned = self.learned.spec
         self.head = config.head.build(embedding_spec(learned, width) if config.target else learned, width)
         initialise(self, config.seed)
@@ -113,14 +115,22 @@ class UnifiedModel(nn.Module):
             batch.edited_tokens = learned.tokens(batch.edited).to(device)
         return batch
 
-    def lay_out(self, sample: Sample, drop: frozenset[str] = frozenset(), step: int = 0, seed: int = 0) -> Sequence:
-        """The sequence of a sample under this model's wording and tokenizers. Raises: DataError when it is too long."""
+    def lay_out(
+        self,
+        sample: Sample,
+        drop: frozenset[str] = frozenset(),
+        step: int = 0,
+        seed: int = 0,
+        share: float | None = None,
+    ) -> Sequence:
+        """The sequence of a sample under this model's wording and tokenizers. `share` of a masked picture's tokens that is
+        hidden; None: as in training. Raises: DataError when it is too long."""
         return build(
             sample,
             self.wording,
             self.given.spec,
             self.learned.spec,
-            drawing=self.config.drawing,
+            drawing=self.config.drawing if share is None else self.config.drawing.at(share),
             causal_given=self.config.causal_given,
             same_tokens=self.config.same_tokens,
             drop=drop,
@@ -143,6 +153,16 @@ class UnifiedModel(nn.Module):
 
     def _entering(self, predicted: Int[Tensor, "N"] | Float[Tensor, "N C"], place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
         return self.target.entering(predicted, place, self.learned_projector, self.learned)
+
+    def embed_hidden(self, place: Int[Tensor, "N"]) -> Float[Tensor, "N D"]:
+        """Embeddings of image tokens whose values are kept from the model."""
+        return self.in_place.hidden_embedding + self.learned_projector.places(place)
+
+    def embed_noised(
+        self, noisy: Float[Tensor, "N C"], time: Float[Tensor, "N"], place: Int[Tensor, "N"]
+    ) -> Float[Tensor, "N D"]:
+        """Embeddings of image tokens with noise on them; `time` in [0, 1000]."""
+        return self.embed_drawn(noisy, place, torch.full_like(place, -1)) + self.in_place.time(time)
 
     def drawn_embedder(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """`embed_drawn` for many calls under unchanged weights: where tokens are discrete, three tables and two sums."""
@@ -167,9 +187,9 @@ class UnifiedModel(nn.Module):
         return self.source_projector(self.learned.vectors(tokens[:, None])[:, 0])
 
     def embed(self, batch: Batch, produced: Int[Tensor, "N"] | Float[Tensor, "N C"] | None = None) -> Float[Tensor, "B S D"]:
-        """Input embeddings: text, image tokens at their places, `nothing` tokens, and where an image token is predicted its
-        place, and in an edit what the picture to be edited has there. `produced`: the image tokens that belong to no picture
-        yet, row after row."""
+        """Input embeddings: text, image tokens at their places (as they are, hidden or noised), `nothing` tokens, and where an
+        image token is predicted its place, and in an edit what the picture to be edited has there. `produced`: the image tokens
+        that belong to no picture yet, row after row."""
         content, shape = batch.content.flatten(), batch.content.shape
         x = self.backbone.embed(batch.ids.clamp_min(0)).flatten(0, 1)
         for kind, vector in ((Content.NOTHING_TEXT, self.nothing_text), (Content.NOTHING_IMAGE, self.nothing_image)):
@@ -190,6 +210,14 @@ class UnifiedModel(nn.Module):
         if produced is not None:
             at = ((batch.place >= 0) & (batch.picture < 0)).flatten().nonzero()[:, 0]
             x = x.index_copy(0, at, self._entering(produced, batch.place.flatten()[at]))
+        at = (content == int(Content.HIDDEN)).nonzero()[:, 0]
+        if len(at):
+            x = x.index_copy(0, at, self.embed_hidden(batch.place.flatten()[at]))
+        at = (content == int(Content.NOISED)).nonzero()[:, 0]
+        if len(at):
+            picture, place = batch.picture.flatten()[at], batch.place.flatten()[at]
+            noisy, time = self.head.corrupt(batch.learned_tokens[picture, place], self._draws(batch, picture, place))
+            x = x.index_copy(0, at, self.embed_noised(noisy, time, place))
         at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
@@ -249,12 +277,26 @@ class UnifiedModel(nn.Module):
         """Noise by sample and segment: in training a new one each step, else always the same and for every model."""
         pictures = [(batch.sample_ids[row], span.segment) for row, span, _ in batch.images if span.learn and not span.copy]
         seed, *when = (self.config.seed, "step", self._step) if self.training else (0, "held out")
-        return Draws(seed, [("noise", *when, *name) for name in pictures], picture, place, self.learned.spec.num_tokens)
+        names = [("noise", *when, *name) for name in pictures]
+        return Draws(seed, names, picture, place, self.learned.spec.num_tokens, batch.share)
 
     @torch.inference_mode()
     def held_out(self, samples: list[Sample]) -> list[HeldOut]:
-        """Losses of the learned segments of each sample, teacher-forced. The model is to be in eval mode."""
-        batch = self.attach(collate([self.lay_out(sample) for sample in samples], samples)).to(self.nothing_text.device)
+        """Losses of the learned segments of each sample, teacher-forced. The model is to be in eval mode. Of a picture that is
+        predicted in place it is the mean over several passes, each with another share of it kept from the model."""
+        shares = self.head.shares if any(sample.learns_image for sample in samples) else (None,)
+        passes = [self._held_out(samples, share) for share in shares]
+        if len(passes) == 1:
+            return passes[0]
+        return [over_passes(found, self._num_drawn(sample)) for sample, *found in zip(samples, *passes, strict=True)]
+
+    def _num_drawn(self, sample: Sample) -> int:
+        """Image tokens that a sample learns."""
+        return self.learned.spec.num_tokens * sum(isinstance(s, Image) and s.learn for s in sample.segments)
+
+    def _held_out(self, samples: list[Sample], share: float | None) -> list[HeldOut]:
+        batch = self.attach(collate([self.lay_out(sample, share=share) for sample in samples], samples))
+        batch = replace(batch.to(self.nothing_text.device), share=share)
         found = {duty: [Tally(0.0, 0)] * len(samples) for duty in Duty}
         for duty, (rows, losses) in self.losses(batch).items():
             totals = torch.zeros(len(samples), dtype=torch.double).index_add(0, rows.cpu(), losses.double().cpu())
@@ -289,6 +331,13 @@ class HeldOut:
 
     text: Tally
     image: Tally
+
+
+def over_passes(passes: list[HeldOut], num_tokens: int) -> HeldOut:
+    """The loss of all `num_tokens` image tokens of a sample from passes that each predict some or all of them: the mean of the
+    passes' means, a token. Texts read the whole picture in every pass."""
+    mean = sum(found.image.mean for found in passes) / len(passes)
+    return HeldOut(passes[0].text, Tally(mean * num_tokens, num_tokens))
 
 
 def _check(config: ModelConfig, given, learned) -> None:

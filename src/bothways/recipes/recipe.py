@@ -63,8 +63,9 @@ class Recipe(Config):
     def _can_be_examined(self) -> Recipe:
         self.model.head.check(self.model.learned.spec)  # a misfit explains what the next line would find
         self.model.head.check_how(self.exam)  # an hour of training would be a bad moment to hear of it
+        self.model.drawn_in(self.exam.order)
         if self.exam.draw_steps:
-            check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.order)
+            check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.drawing)
         return self
 
     @model_validator(mode="after")

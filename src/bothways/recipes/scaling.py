@@ -131,7 +131,7 @@ def _of_choosing(asked: _Asked, how: How, most: int) -> tuple[list[dict[str, Any
     values = {key: pools(dict(zip(one.ids, one.values, strict=True)), names) for key, one in _kept(found).items()}
     read = np.array(described(model, by_round)).reshape(most, -1).T
     scores = {"reads them itself": -read, "world's reader": values["asked"]}
-    if model.head.unit == "nats":
+    if model.head.unit == "nats" and not model.config.drawing.in_place:  # tokens decoded in parallel have no likelihood
         scores["own likelihood"] = -np.array([[one.nats for one in of] for of in drawn])
     draw, decode, reading = _parts(asked, how)
     rows = [_choice(asked, values, None, how, 1, "random", draw + decode)]

@@ -57,7 +57,7 @@ def _where(batch: Batch, num: int) -> tuple[Tensor, Tensor]:
     """Row and column of every image token, (B, N) each, in raster order."""
     clean = (batch.content == int(Content.CLEAN)) & (batch.picture >= 0)
     rows, columns = clean.nonzero(as_tuple=True)
-    if not len(rows) or len(rows) % num:
+    if not len(rows) or len(rows) % num or (batch.content == int(Content.HIDDEN)).any():
         raise DataError("This layout shows the model no clean tokens of the picture, so there are no states to probe.")
     rows, columns = rows.view(num, -1), columns.view(num, -1)
     order = batch.place[rows, columns].argsort(1)
