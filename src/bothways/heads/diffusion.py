@@ -23,18 +23,14 @@ from torch import Tensor
 
 from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
-from bothways.heads.adaln import AdaLNMLP
-from bothways.heads.choose import How, guided
+from bothways.diffusion.adaln import AdaLNMLP
+from bothways.diffusion.denoise import FORMS, draw, mean_over_draws, row_noise
+from bothways.heads.choose import How
 from bothways.heads.configs import DiffusionConfig
-from bothways.heads.ddpm import DDPM
 from bothways.heads.draws import Draws
-from bothways.heads.flow import Flow
 from bothways.heads.gaussian import blind_error
 from bothways.heads.head import AbstractHead
-from bothways.heads.samplers import SAMPLERS
-from bothways.heads.samplers.noise import Noise
 
-FORMS = {"ddpm": DDPM, "flow": Flow}
 NUM_HELD_OUT_TIMES = 8
 FARTHEST = 3.0  # root mean square of tokens, or one over it
 
@@ -64,14 +60,16 @@ class DiffusionHead(AbstractHead):
     ) -> Float[Tensor, "N"]:
         num = self.config.draws_per_token
         share = (torch.arange(num, device=hidden.device) + draws.uniform("time", num)) / num
-        return self._mean(self.form.loss, hidden, target, share, draws.normal("noise", num, self.spec.dim))
+        noise = draws.normal("noise", num, self.spec.dim)
+        return mean_over_draws(self.form.loss, self.form, self.network, hidden, target, share, noise)
 
     def measured(
         self, hidden: Float[Tensor, "N D"], target: Float[Tensor, "N C"], place: Int[Tensor, "N"], draws: Draws
     ) -> Float[Tensor, "N"]:
         """The squared error alone, at the same times for every token."""
         share = self._held_out_shares(hidden).expand(len(hidden), -1)
-        return self._mean(self.form.error, hidden, target, share, draws.normal("noise", share.shape[1], self.spec.dim))
+        noise = draws.normal("noise", share.shape[1], self.spec.dim)
+        return mean_over_draws(self.form.error, self.form, self.network, hidden, target, share, noise)
 
     def sample(
         self,
@@ -84,21 +82,9 @@ class DiffusionHead(AbstractHead):
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
         """Confidence is 1: no density is computed. Raises: ConfigError for a sampler or a number of steps that do not fit."""
         self.config.check_how(how)
-        dim, form = self.spec.dim, self.config.form
-        condition = self.network.condition(hidden if unguided is None else torch.cat([hidden, unguided]))
+        noise = row_noise(rngs, self.spec.dim, how.temperature, hidden.device)
         scale = how.guidance_at(revealed)
-
-        def run(x: Tensor, time: float) -> Tensor:
-            at = torch.full((1,), time, device=x.device)
-            if unguided is None:
-                return self.network(x, at, condition).float()
-            own, plain = self.network(torch.cat([x, x]), at, condition).float().chunk(2)
-            return torch.cat([guided(own[:, :dim], plain[:, :dim], scale), own[:, dim:]], -1)
-
-        name = self.config.sampler_of(how)
-        settings = {"eta": how.eta} if name == "ddim" else {}
-        noise = _noise(rngs, dim, how.temperature, hidden.device)
-        token = self.form.draw(run, noise, SAMPLERS[form].load(name), self.config.num_steps_of(how), settings)
+        token = draw(self.config, self.form, self.network, hidden, unguided, scale, noise, how)
         return token, torch.ones(len(token), device=token.device)
 
     def blind(self, targets: Float[Tensor, "M N C"]) -> Float[Tensor, "M"]:
@@ -107,25 +93,3 @@ class DiffusionHead(AbstractHead):
 
     def _held_out_shares(self, like: Tensor) -> Float[Tensor, "K"]:
         return (torch.arange(NUM_HELD_OUT_TIMES, device=like.device) + 0.5) / NUM_HELD_OUT_TIMES
-
-    def _mean(
-        self,
-        measure,
-        hidden: Float[Tensor, "N D"],
-        target: Float[Tensor, "N C"],
-        share: Float[Tensor, "N K"],
-        noise: Float[Tensor, "N K C"],
-    ) -> Float[Tensor, "N"]:
-        """Mean of a measure of the form over K times and noises of each token."""
-        num, time = share.shape[1], self.form.time(share.flatten())
-        token, noise = target.repeat_interleave(num, 0), noise.flatten(0, 1)
-        condition = self.network.condition(hidden).repeat_interleave(num, 0)
-        output = self.network(self.form.noisy(token, noise, time), time, condition).float()
-        return measure(output, token, noise, time).view(-1, num).mean(1)
-
-
-def _noise(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
-    """Draws "N C" without end, each row's from its own generator."""
-    while True:
-        rows = [rng.standard_normal(dim, dtype=np.float32) for rng in rngs]
-        yield temperature * torch.from_numpy(np.stack(rows)).to(device)
