@@ -15,8 +15,8 @@ from bothways.recipes import FOLDER
 from bothways.recipes.read import names
 from bothways.recipes.recipe import COMMANDS, Recipe, load_recipe
 from bothways.recipes.sources import DRAWING, READING, sources_of, trains
-from bothways.vision.configs import PainterConfig
 from bothways.vision.painter import save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 
 MODELS = [name for name in names() if load_recipe(name).kind == "model"]
 
@@ -40,7 +40,7 @@ def test_the_model_of_a_recipe_can_be_built_small(name: str, tmp_path: Path) -> 
         if getattr(part, "painter", None):
             small[f"model.{side}.painter"] = str(tmp_path / "painter.safetensors")
             tokenizer = part.with_changes({"weights": None, "painter": None}).build()
-            save_painter(PainterConfig().build(tokenizer.spec), tmp_path / "painter.safetensors", tokenizer)
+            save_painter(DirectPainterConfig().build(tokenizer.spec), tmp_path / "painter.safetensors", tokenizer)
     recipe = recipe.with_changes(small | {"model.backbone.size": "tiny"})
     assert isinstance(recipe, Recipe)
     model = UnifiedModel(recipe.model, load_wording(recipe.model.text))

@@ -1,4 +1,4 @@
-"""A painter: continuous tokens of a picture back to its pixels, for tokenizers that were not made to be drawn from.
+"""`direct`: a painter that decodes all tokens at once.
 
 Residual convolutions on the grid of tokens, then finer grids by 1 x 1 convolution and pixel shuffle (Shi et al. 2016,
 arXiv 1609.05158), the last step straight to the picture's size. Plain regression to pixels, so it shows what the tokens say
@@ -7,31 +7,21 @@ and invents nothing: what they leave open comes out blurred, which is what a sco
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import seed_of
-from bothways.core.spec import Continuous, VisualSpec
-from bothways.vision.configs import PainterConfig
-from bothways.vision.tokenizer import AbstractTokenizer
-from bothways.vision.weights import read_weights
-
-CONFIG = "painter"  # the key of the file's metadata that holds the config
-PAINTS = "paints"  # the one that says for which tokenizer's tokens it was made
+from bothways.core.spec import VisualSpec
+from bothways.vision.painter import AbstractPainter
+from bothways.vision.painter_configs import DirectPainterConfig
 
 
-class Painter(nn.Module):
+class DirectPainter(AbstractPainter):
     """Tokens Float "B N D" in raster order to pixels Float "B 3 P P", not clipped."""
 
-    def __init__(self, config: PainterConfig, spec: VisualSpec):
+    def __init__(self, config: DirectPainterConfig, spec: VisualSpec):
         super().__init__()
         self.config, self.grid = config, spec.grid
         last = _shuffle(config, spec)
@@ -68,48 +58,13 @@ def _finer(channels: int, after: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels, 4 * after, 1), nn.PixelShuffle(2))
 
 
-def _shuffle(config: PainterConfig, spec: VisualSpec) -> int:
+def _shuffle(config: DirectPainterConfig, spec: VisualSpec) -> int:
     """How many pixels a side one cell of the finest grid becomes."""
     finest = [side * 2 ** (len(config.channels) - 1) for side in spec.grid]
     square = len(finest) == 2 and finest[0] == finest[1]
-    if not isinstance(spec.tokens, Continuous) or not square or spec.size_px % finest[0]:
+    if not square or spec.size_px % finest[0]:
         raise ConfigError(
-            f"A painter with {len(config.channels)} sizes turns continuous tokens on a square grid into pictures of a multiple "
-            f"of {finest[0]} px; found {type(spec.tokens).__name__.lower()} `{spec.kind}` tokens on {spec.grid} and "
-            f"{spec.size_px} px."
+            f"A painter with {len(config.channels)} sizes turns tokens on a square grid into pictures of a multiple of "
+            f"{finest[0]} px; found `{spec.kind}` tokens on {spec.grid} and {spec.size_px} px."
         )
     return spec.size_px // finest[0]
-
-
-def save_painter(painter: Painter, path: Path, tokenizer: AbstractTokenizer) -> None:
-    """Weights in fp16, and in the file's metadata the config and whose tokens it paints: a painter is one file."""
-    weights = {name: tensor.half().contiguous() for name, tensor in painter.state_dict().items()}
-    told = {CONFIG: json.dumps(painter.config.to_dict()), PAINTS: fingerprint(tokenizer)}
-    save_file(weights, path, metadata=told)
-
-
-def load_painter(path: Path, tokenizer: AbstractTokenizer) -> Painter:
-    """The painter in a file, frozen. Raises: ConfigError when it is no painter, or was made for another tokenizer's tokens."""
-    weights = read_weights(path)
-    try:
-        with safe_open(path, "pt") as file:
-            told = file.metadata() or {}
-        config = PainterConfig.parse(json.loads(told[CONFIG]), where=f"the painter {path}")
-    except (OSError, SafetensorError, KeyError, ValueError):
-        raise ConfigError(f"The file {path} holds no painter; make one with `bothways train-tokenizer`.") from None
-    if told.get(PAINTS) != fingerprint(tokenizer):
-        raise ConfigError(
-            f"The painter {path} was made for a tokenizer with other weights, so it would paint noise; give the one that was "
-            "made for these, or make it with `bothways train-tokenizer`."
-        )
-    painter = config.build(tokenizer.spec)
-    painter.load_state_dict(weights)
-    return painter.requires_grad_(False).eval()
-
-
-def fingerprint(tokenizer: AbstractTokenizer) -> str:
-    """Equal for tokenizers whose weights are equal in fp16, as files hold them."""
-    found = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(tokenizer.weights().items()):
-        found.update(name.encode() + tensor.detach().half().cpu().contiguous().numpy().tobytes())
-    return found.hexdigest()
