@@ -15,7 +15,7 @@ import tiny
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.spec import Continuous, VisualSpec
-from bothways.diffusion.denoise import draw, row_noise
+from bothways.diffusion.denoiser import draw, row_noise
 from bothways.layout.order import places
 from bothways.recipes.recipe import TokenizerRecipe, load_recipe
 from bothways.recipes.tokenizers import train_tokenizer

@@ -23,13 +23,10 @@ class DrawnHow(Protocol):
     eta: float
 
 
-class DenoiserConfig(Config):
-    """Diffusion of one token: MAR's networks are 6 to 12 blocks, 1024 to 1536 wide. The defaults fit nano models."""
+class FormConfig(Config):
+    """How noise is put on tokens, and so which samplers take it off."""
 
     form: Literal["ddpm", "flow"] = "ddpm"  # ddpm: MAR's, noise and variance at 1,000 times; flow: velocity of a rectified flow
-    width: int = Field(128, gt=0)  # channels of the residual MLP
-    num_blocks: int = Field(3, gt=0)  # of the residual MLP
-    draws_per_token: int = Field(4, gt=0)  # times and noises a token and step; what comes before runs once for all (MAR: 4)
 
     def sampler_of(self, how: DrawnHow) -> str:
         """The sampler that is meant: the first of this form where none is named."""
@@ -53,3 +50,14 @@ class DenoiserConfig(Config):
             raise ConfigError(f"Found sampling_steps {how.sampling_steps}; `{name}` takes 1 to {MOST_STEPS} of them.")
         if how.eta and name != "ddim":
             raise ConfigError(f"Found eta {how.eta:g}, which only the sampler `ddim` has, not `{name}`; leave it out.")
+
+
+class DenoiserConfig(FormConfig):
+    """A small network that takes noise off one token, told what is known of it by a hidden state.
+
+    MAR's are 6 to 12 blocks, 1024 to 1536 wide. The defaults fit nano models.
+    """
+
+    width: int = Field(128, gt=0)  # channels of the residual MLP
+    num_blocks: int = Field(3, gt=0)  # of the residual MLP
+    draws_per_token: int = Field(4, gt=0)  # times and noises a token and step; what comes before runs once for all (MAR: 4)

@@ -24,7 +24,7 @@ from torch import Tensor
 from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
 from bothways.diffusion.adaln import AdaLNMLP
-from bothways.diffusion.denoise import FORMS, draw, mean_over_draws, row_noise
+from bothways.diffusion.denoiser import FORMS, draw, mean_over_draws, row_noise
 from bothways.heads.choose import How
 from bothways.heads.configs import DiffusionConfig
 from bothways.heads.draws import Draws
@@ -81,7 +81,6 @@ class DiffusionHead(AbstractHead):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
         """Confidence is 1: no density is computed. Raises: ConfigError for a sampler or a number of steps that do not fit."""
-        self.config.check_how(how)
         noise = row_noise(rngs, self.spec.dim, how.temperature, hidden.device)
         scale = how.guidance_at(revealed)
         token = draw(self.config, self.form, self.network, hidden, unguided, scale, noise, how)

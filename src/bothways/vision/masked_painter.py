@@ -24,7 +24,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng, seed_of
 from bothways.core.spec import VisualSpec
 from bothways.diffusion.adaln import AdaLNMLP
-from bothways.diffusion.denoise import FORMS, draw, mean_over_draws, row_noise
+from bothways.diffusion.denoiser import FORMS, draw, mean_over_draws, row_noise
 from bothways.layout.order import places, tokens_per_step
 from bothways.vision.painter import AbstractPainter
 from bothways.vision.painter_configs import MaskedPainterConfig

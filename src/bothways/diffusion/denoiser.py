@@ -14,10 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bothways.diffusion.adaln import AdaLNMLP
-from bothways.diffusion.configs import DenoiserConfig, DrawnHow
+from bothways.diffusion.configs import DenoiserConfig, DrawnHow, FormConfig
 from bothways.diffusion.ddpm import DDPM
 from bothways.diffusion.flow import Flow
-from bothways.diffusion.form import AbstractForm
+from bothways.diffusion.form import AbstractForm, Run
 from bothways.diffusion.samplers import SAMPLERS
 from bothways.diffusion.samplers.noise import Noise
 
@@ -51,21 +51,32 @@ def draw(
     noise: Noise,
     how: DrawnHow,
 ) -> Float[Tensor, "N C"]:
-    """Tokens. Guidance by `scale` extrapolates the prediction from `unguided` to `hidden` and leaves the learned variance
-    alone. `how` fits the config: see `DenoiserConfig.check_sampler`."""
+    """Tokens. Guidance by `scale` extrapolates from what is predicted under `unguided` to what is under `hidden`."""
     condition = network.condition(hidden if unguided is None else torch.cat([hidden, unguided]))
 
     def run(x: Tensor, time: float) -> Tensor:
         at = torch.full((1,), time, device=x.device)
         if unguided is None:
             return network(x, at, condition).float()
-        own, plain = network(torch.cat([x, x]), at, condition).float().chunk(2)
-        dim = x.shape[1]
-        return torch.cat([plain[:, :dim] + scale * (own[:, :dim] - plain[:, :dim]), own[:, dim:]], -1)
+        return guided(*network(torch.cat([x, x]), at, condition).float().chunk(2), x.shape[1], scale)
 
+    return walk(config, form, run, noise, how)
+
+
+def walk(config: FormConfig, form: AbstractForm, run: Run, noise: Noise, how: DrawnHow) -> Float[Tensor, "N C"]:
+    """Tokens by the sampler that `how` means, from what `run` predicts. Raises: ConfigError where it does not fit the form."""
+    config.check_sampler(how)
     name = config.sampler_of(how)
     settings = {"eta": how.eta} if name == "ddim" else {}
     return form.draw(run, noise, SAMPLERS[config.form].load(name), config.num_steps_of(how), settings)
+
+
+def guided(
+    own: Float[Tensor, "N O"], plain: Float[Tensor, "N O"], dim: int, scale: float | Float[Tensor, "N 1"]
+) -> Float[Tensor, "N O"]:
+    """Outputs of a network whose prediction, the first `dim` channels, is extrapolated; a learned variance is left alone, as
+    in MAR."""
+    return torch.cat([plain[:, :dim] + scale * (own[:, :dim] - plain[:, :dim]), own[:, dim:]], -1)
 
 
 def row_noise(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
