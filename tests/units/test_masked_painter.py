@@ -21,7 +21,7 @@ from bothways.recipes.recipe import TokenizerRecipe, load_recipe
 from bothways.recipes.tokenizers import train_tokenizer
 from bothways.vision.configs import SemanticConfig
 from bothways.vision.latent_painter_training import hidden_share
-from bothways.vision.masked_painter import MARK, MaskedPainter
+from bothways.vision.masked_painter import MARK, MaskedPainter, cells_of
 from bothways.vision.painter import load_painter, save_painter
 from bothways.vision.painter_configs import DirectPainterConfig, MaskedPainterConfig
 from bothways.vision.painting_config import PaintingConfig
@@ -82,6 +82,12 @@ def test_hidden_latents_and_dropped_tokens_are_not_read_and_all_others_are_by_ev
     assert ((made.states(other, dropped, latents, hidden) - before).abs().amax(-1) > 0).all()
     drop = torch.tensor([False, True, False])
     assert torch.equal(made.states(other, drop, latents, hidden)[1], made.states(TOLD, drop, latents, hidden)[1])
+
+
+def test_a_latent_is_told_the_token_in_whose_cell_it_lies():
+    assert cells_of((3, 3), (3, 3)).tolist() == list(range(9))
+    assert cells_of((4, 4), (2, 2)).tolist() == [0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3]
+    assert cells_of((2, 2), (4, 4)).tolist() == [5, 7, 13, 15]
 
 
 def test_gradients_reach_every_weight_but_the_latents_tokenizer():
