@@ -6,6 +6,7 @@ The tokenizers' contract runs over a modality with one axis too, which lives out
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,13 +24,15 @@ from bothways.heads.choose import How
 from bothways.heads.draws import Draws
 from bothways.heads.head import AbstractHead
 from bothways.layout.order import Drawing
-from bothways.vision import TOKENIZERS
+from bothways.vision import PAINTERS, TOKENIZERS
+from bothways.vision.configs import SemanticConfig
+from bothways.vision.painter import load_painter, save_painter
 from bothways.vision.tokenizer import AbstractTokenizer, to_unit
 from bothways.worlds import WORLDS
 from bothways.worlds.world import AbstractWorld
 
 SPLITS = ("train", "validation", "test", "composition")
-CATALOGUES = {"tokenizer": TOKENIZERS, "head": HEADS, "backbone": BACKBONES, "world": WORLDS}
+CATALOGUES = {"tokenizer": TOKENIZERS, "painter": PAINTERS, "head": HEADS, "backbone": BACKBONES, "world": WORLDS}
 ENTRIES = [(room, kind) for room, catalogue in CATALOGUES.items() for kind in catalogue]
 WAVES = "waves:WaveConfig"
 LAID_OUT = {kind: HEADS.load(kind)().laid_out(Drawing()) for kind in HEADS}
@@ -96,6 +99,22 @@ def test_a_tokenizer_is_frozen_and_treats_each_picture_alone(kind: str):
     together = tokenizer.encode(pixels)
     for row in range(3):
         torch.testing.assert_close(tokenizer.encode(pixels[row : row + 1])[0], together[row], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", PAINTERS)
+def test_a_painter_paints_each_picture_alone_and_comes_back_from_its_file(kind: str, tmp_path: Path):
+    tower = SemanticConfig(patch_px=16, width=12, num_layers=2, num_heads=2)
+    made, tokenizer = PAINTERS.load(kind)().build(tower.spec).eval(), tower.build()
+    told = torch.from_numpy(rng(0, "told").standard_normal((2, 16, 12), dtype="float32"))
+    pixels = made(told)
+    assert pixels.shape == (2, 3, 64, 64) and pixels.isfinite().all()
+    torch.testing.assert_close(made(told[1:])[0], pixels[1], rtol=0, atol=1e-4)
+    save_painter(made, tmp_path / "painter.safetensors", tokenizer)
+    again = load_painter(tmp_path / "painter.safetensors", tokenizer)
+    assert again.config == made.config
+    torch.testing.assert_close(again(told), pixels, rtol=0, atol=0.05)  # a file holds half precision
+    with pytest.raises(ConfigError, match="was made for a tokenizer with other weights"):
+        load_painter(tmp_path / "painter.safetensors", tower.with_changes({"seed": 1}).build())
 
 
 WIDTH, NUM = 16, 7

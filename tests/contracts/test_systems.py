@@ -26,9 +26,10 @@ from bothways.recipes.assemble import build_model, stream_of
 from bothways.recipes.read import names
 from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.train.trainer import Trainer
-from bothways.vision.configs import PainterConfig, SemanticConfig
+from bothways.vision.configs import SemanticConfig
 from bothways.vision.kl_config import KLConfig
 from bothways.vision.painter import save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_unit
 
 MODELS = [name for name in names() if load_recipe(name).kind == "model"]
@@ -58,7 +59,9 @@ def tokenizer(kind: str, folder: Path) -> dict[str, Any]:
     save_file(tower.weights(), folder / "tower.safetensors")
     named = SEMANTIC | {"weights": str(folder / "tower.safetensors")}
     built = SemanticConfig.parse(named).build()
-    save_painter(PainterConfig(channels=(8,), num_res_blocks=(0,)).build(built.spec), folder / "painter.safetensors", built)
+    save_painter(
+        DirectPainterConfig(channels=(8,), num_res_blocks=(0,)).build(built.spec), folder / "painter.safetensors", built
+    )
     return named | {"painter": str(folder / "painter.safetensors")}
 
 

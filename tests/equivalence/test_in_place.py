@@ -332,5 +332,5 @@ def test_orders_and_steps_that_mean_nothing_in_place_are_refused():
         quickly(model("denoise"), drawing, How(draw_steps=2))
     with pytest.raises(ConfigError, match="Found sampler euler for drawings, and the head `masked`"):
         quickly(model("masked"), drawing, How(sampler="euler"))
-    with pytest.raises(ConfigError, match="`ddim` does not fit a denoise head of the form `flow`"):
+    with pytest.raises(ConfigError, match="`ddim` does not fit diffusion of the form `flow`"):
         quickly(model("denoise"), drawing, How(sampler="ddim"))

@@ -18,13 +18,13 @@ from diffusers import (
 from diffusers.schedulers import scheduling_ddpm
 from torch import Tensor
 
-from bothways.heads.samplers import SAMPLERS
-from bothways.heads.samplers.ancestral import ancestral
-from bothways.heads.samplers.ddim import ddim
-from bothways.heads.samplers.dpmpp_2m import dpmpp_2m
-from bothways.heads.samplers.euler import euler
-from bothways.heads.samplers.heun import heun
-from bothways.heads.schedule import NUM_TIMES, cosine_alpha_bar, num_usable, posterior, trailing
+from bothways.diffusion.samplers import SAMPLERS
+from bothways.diffusion.samplers.ancestral import ancestral
+from bothways.diffusion.samplers.ddim import ddim
+from bothways.diffusion.samplers.dpmpp_2m import dpmpp_2m
+from bothways.diffusion.samplers.euler import euler
+from bothways.diffusion.samplers.heun import heun
+from bothways.diffusion.schedule import NUM_TIMES, cosine_alpha_bar, num_usable, posterior, trailing
 
 ALPHA_BAR = cosine_alpha_bar()
 COSINE = {"num_train_timesteps": NUM_TIMES, "beta_schedule": "squaredcos_cap_v2"}

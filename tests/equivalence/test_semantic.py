@@ -18,10 +18,11 @@ from bothways.recipes.tokenizers import train_tokenizer
 from bothways.train.log import read_log
 from bothways.vision.cache import identity
 from bothways.vision.caption_training import CaptionTraining, pair_loss
-from bothways.vision.configs import PainterConfig, SemanticConfig
+from bothways.vision.configs import SemanticConfig
 from bothways.vision.distill_training import DistillTraining, spread_of
 from bothways.vision.leak import collapse, leak
 from bothways.vision.painter import save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_unit
 from bothways.vision.training_configs import CaptionConfig, DistillConfig
 from bothways.worlds.watch.config import WatchConfig
@@ -230,7 +231,7 @@ def test_a_recipe_trains_a_tower_that_is_saved_with_its_card_and_comes_back(tmp_
 
 def test_tokens_are_found_again_whatever_the_threads_and_with_or_without_a_painter(tmp_path):
     tower = small().build()
-    save_painter(PainterConfig(channels=(8,), num_res_blocks=(0,)).build(tower.spec), tmp_path / "p.safetensors", tower)
+    save_painter(DirectPainterConfig(channels=(8,), num_res_blocks=(0,)).build(tower.spec), tmp_path / "p.safetensors", tower)
     painted = small(painter=str(tmp_path / "p.safetensors"))
     assert identity(painted.build()) == identity(tower) and painted.encodes_as == tower.config
     before, threads = identity(load_recipe("semantic-vq").model.given.build()), torch.get_num_threads()

@@ -144,6 +144,19 @@ PARTS = {
     "a folder without a tower": ({"model.given": "{kind: semantic, weights: /}"}, "/config.json", "saved by transformers"),
     "heads that do not fit a tower": ({"model.given": "{kind: semantic, num_heads: 5}"}, "width of 96", "5 heads"),
     "a painter that is none": ({"model.given": "{kind: semantic, painter: asset:vq}"}, "vq.safetensors", "no painter"),
+    "settings of a painter that has none": (
+        {"model.given": "{kind: semantic, weights: 'asset:semantic', painter: 'asset:semantic-painter', painting: {seed: 1}}"},
+        "`direct` paints a picture at once", "leave `painting` out",
+    ),
+    "a painter of other tokens": (
+        {"model.given": "{kind: semantic, weights: 'asset:captioned', painter: 'asset:semantic-painter'}"},
+        "semantic-painter", "other weights", "paint noise",
+    ),
+    "codes of other tokens": (
+        {"model.given": "{kind: codes, weights: 'asset:codes', of: {kind: semantic, weights: 'asset:captioned'}}"},
+        "codes", "other weights", "made for these",
+    ),
+    "codes of codes": ({"model.given": "{kind: codes, of: {kind: vq}}"}, "`vq` makes codes already", "`semantic`"),
     "frozen parts that there are not": ({"model.frozen": "[bckbone]"}, "bckbone", "Did you mean `backbone`"),
     "everything frozen": ({"model.frozen": "[all]"}, "nothing to train", "fewer"),
     "adapters on layers that there are not": ({"model.backbone.lora.targets": "[moon]"}, "moon", "q_proj", "linear"),

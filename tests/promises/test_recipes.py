@@ -15,10 +15,10 @@ from bothways.recipes import FOLDER
 from bothways.recipes.read import names
 from bothways.recipes.recipe import COMMANDS, Recipe, load_recipe
 from bothways.recipes.sources import DRAWING, READING, sources_of, trains
-from bothways.vision.configs import PainterConfig
 from bothways.vision.painter import save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 
-PLAIN = PainterConfig(channels=(8,), num_res_blocks=(0,))  # of a grid of any size
+PLAIN = DirectPainterConfig(channels=(8,), num_res_blocks=(0,))  # of a grid of any size
 MODELS = [name for name in names() if load_recipe(name).kind == "model"]
 
 
@@ -39,9 +39,10 @@ def test_the_model_of_a_recipe_can_be_built_small(name: str, tmp_path: Path) -> 
         part = getattr(recipe.model, side)
         small |= {f"model.{side}.weights": None} if hasattr(part, "weights") else {}
         if hasattr(part, "painter"):
-            small[f"model.{side}.painter"] = str(tmp_path / "painter.safetensors")
+            file = tmp_path / f"{side}-painter.safetensors"
+            small[f"model.{side}.painter"] = str(file)
             tokenizer = part.with_changes({"weights": None, "painter": None}).build()
-            save_painter(PLAIN.build(tokenizer.spec), tmp_path / "painter.safetensors", tokenizer)
+            save_painter(PLAIN.build(tokenizer.spec), file, tokenizer)
     recipe = recipe.with_changes(small | {"model.backbone.size": "tiny"})
     assert isinstance(recipe, Recipe)
     model = UnifiedModel(recipe.model, load_wording(recipe.model.text))

@@ -13,15 +13,16 @@ from torch import Tensor
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
 from bothways.core.spec import Continuous, VisualSpec
+from bothways.diffusion.configs import USUAL_STEPS
+from bothways.diffusion.ddpm import DDPM
+from bothways.diffusion.form import AbstractForm
+from bothways.diffusion.samplers import SAMPLERS
 from bothways.heads.choose import How
-from bothways.heads.configs import USUAL_STEPS, DiffusionConfig
-from bothways.heads.ddpm import DDPM
+from bothways.heads.configs import DiffusionConfig
 from bothways.heads.diffusion import DiffusionHead
 from bothways.heads.draws import Draws
-from bothways.heads.form import AbstractForm
 from bothways.heads.gaussian import blind_error
 from bothways.heads.noise_head import NUM_HELD_OUT_TIMES
-from bothways.heads.samplers import SAMPLERS
 from bothways.model.initial import initialise
 from bothways.vision.configs import VQConfig
 

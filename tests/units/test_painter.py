@@ -10,16 +10,17 @@ import torch
 import tiny
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import rng
-from bothways.core.spec import CannotDraw, Continuous, Discrete, VisualSpec
+from bothways.core.spec import CannotDraw, Continuous, VisualSpec
 from bothways.recipes.recipe import TokenizerRecipe
 from bothways.recipes.tokenizers import train_tokenizer
-from bothways.vision.configs import PainterConfig, SemanticConfig
+from bothways.vision.configs import SemanticConfig
 from bothways.vision.painter import load_painter, save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_uint8, to_unit
 from bothways.vision.training_configs import PaintConfig
 from bothways.worlds.watch.config import WatchConfig
 
-SMALL = PainterConfig(channels=(16, 8), num_res_blocks=(1, 0))
+SMALL = DirectPainterConfig(channels=(16, 8), num_res_blocks=(1, 0))
 TOWER = SemanticConfig(size_px=48, patch_px=16, width=12, num_layers=2, num_heads=2)
 
 
@@ -31,7 +32,7 @@ def painted(tmp_path: Path, tower: SemanticConfig = TOWER) -> SemanticConfig:
 
 def test_a_painter_reaches_the_size_of_its_pictures_and_treats_each_alone():
     spec = VisualSpec("example", Continuous(6), (4, 4), 48, True)
-    painter = PainterConfig(channels=(16, 8), num_res_blocks=(1, 1)).build(spec)
+    painter = DirectPainterConfig(channels=(16, 8), num_res_blocks=(1, 1)).build(spec)
     tokens = torch.randn(3, 16, 6, generator=torch.Generator().manual_seed(0))
     pixels = painter(tokens)
     assert pixels.shape == (3, 3, 48, 48)
@@ -39,20 +40,19 @@ def test_a_painter_reaches_the_size_of_its_pictures_and_treats_each_alone():
 
 
 def test_a_painter_of_the_default_shape_has_between_one_and_two_million_parameters():
-    painter = PainterConfig().build(VisualSpec("example", Continuous(96), (8, 8), 64, True))
+    painter = DirectPainterConfig().build(VisualSpec("example", Continuous(96), (8, 8), 64, True))
     assert 1e6 < sum(weight.numel() for weight in painter.parameters()) < 2e6
 
 
 @pytest.mark.parametrize(
     "spec",
     [
-        VisualSpec("example", Discrete(9, 6), (4, 4), 48, True),
         VisualSpec("example", Continuous(6), (16,), 48, True),
         VisualSpec("example", Continuous(6), (4, 4), 50, True),
     ],
 )
 def test_tokens_that_cannot_be_painted_are_refused(spec: VisualSpec):
-    with pytest.raises(ConfigError, match="A painter with 2 sizes turns continuous tokens on a square grid"):
+    with pytest.raises(ConfigError, match="A painter with 2 sizes turns tokens on a square grid"):
         SMALL.build(spec)
 
 
@@ -78,7 +78,7 @@ def test_training_a_painter_leaves_its_file_and_a_card_and_learns_to_paint(tmp_p
     recipe = TokenizerRecipe(
         worlds={"all": WatchConfig()},
         tokenizer=TOWER,
-        training=PaintConfig(painter=PainterConfig(channels=(32, 16), num_res_blocks=(1, 1))),
+        training=PaintConfig(painter=DirectPainterConfig(channels=(32, 16), num_res_blocks=(1, 1))),
         samples_per_step=8,
         train={"steps": 40, "lr": 0.003, "threads": 1},
         num_held_out=4,

@@ -13,8 +13,9 @@ from bothways.core.errors import RunError
 from bothways.core.rundir import RunDir
 from bothways.model.encodings import encodings_for
 from bothways.model.store import keep_parts, rebuild
-from bothways.vision.configs import PainterConfig, SemanticConfig
+from bothways.vision.configs import SemanticConfig
 from bothways.vision.painter import save_painter
+from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_unit
 
 
@@ -34,7 +35,7 @@ def test_a_run_reads_with_its_own_copy_of_a_pretrained_tower(tmp_path: Path):
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_run_draws_with_its_own_copy_of_a_painter_and_refuses_to_go_on_with_another(tmp_path: Path, shared: bool):
     tower = SemanticConfig(size_px=48, patch_px=16, width=12, num_heads=2, num_layers=2)
-    painters = [PainterConfig(channels=(8,), num_res_blocks=(1,), seed=seed).build(tower.spec) for seed in (0, 1)]
+    painters = [DirectPainterConfig(channels=(8,), num_res_blocks=(1,), seed=seed).build(tower.spec) for seed in (0, 1)]
     save_painter(painters[0], tmp_path / "painter.safetensors", tower.build())
     side = tower.with_changes({"painter": str(tmp_path / "painter.safetensors")}).to_dict()
     given = side if shared else tiny.PATCHES

@@ -55,10 +55,12 @@ def train_tokenizer(recipe: RecipeArgument, out: OutOption, resume: ResumeOption
     if found.kind == "text":
         say(f"The text tokenizer is in {tokenizers.train_text_tokenizer(found, out, resume=resume)}")
         return
-    notice(f"{found.name}: {found.train.steps} steps of {found.samples_per_step} pictures")
+    steps = f"{found.train.steps} steps of {found.samples_per_step} pictures" if found.train else "all pictures at once"
+    notice(f"{found.name}: {steps}")
     made = found.training.makes
-    fitted = tokenizers.train_tokenizer(found, out, resume=resume, console=progress())
-    say(f"Trained {fitted.steps} steps, {fitted.samples} pictures in {_time(fitted.seconds)}.")
+    took = tokenizers.train_tokenizer(found, out, resume=resume, console=progress())
+    steps = f"Trained {took.steps} steps, " if took.steps else "Looked at "
+    say(f"{steps}{took.samples} pictures in {_time(took.seconds)}.")
     say(f"The weights are in {out / f'{made}.safetensors'}, their held-out scores in {out / f'{made}.json'}")
 
 

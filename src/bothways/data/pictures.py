@@ -26,10 +26,11 @@ class PictureStream:
         worlds: dict[str, Pictures],
         shares: dict[str, float],
         samples_per_step: int,
-        batch: Callable[[list[AbstractPicture], np.random.Generator], Any],
+        batch: Callable[[list[AbstractPicture], np.random.Generator], Any] | None,
         seed: int = 0,
     ):
-        """`shares` add up to 1. `batch` turns pictures, and the step's own draws, into what the module trains on."""
+        """`shares` add up to 1. `batch` turns pictures, and the step's own draws, into what the module trains on;
+        None where there are no steps and only `pictures` is asked."""
         self.worlds, self.names = worlds, sorted(shares)
         self.shares = np.array([shares[name] for name in self.names])
         self.samples_per_step, self.batch, self.seed = samples_per_step, batch, seed

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from bothways.core.config import Config, part
-from bothways.core.errors import ConfigError, unknown
+from bothways.core.errors import ConfigError
 from bothways.core.spec import Continuous, Discrete, VisualSpec
+from bothways.diffusion.configs import DenoiserConfig, DrawnHow, FormConfig
 from bothways.heads import HEADS
-from bothways.heads.samplers import SAMPLERS
 from bothways.layout.order import Drawing, Masking
 
 if TYPE_CHECKING:
     from bothways.heads.head import AbstractHead
-
-
-class DrawnHow(Protocol):
-    """What of the settings of a drawing a head has to know: `How` and the recipe's exam have it."""
-
-    temperature: float
-    sampler: str | None
-    sampling_steps: int | None
-    eta: float
 
 
 class HeadConfig(Config):
@@ -122,51 +113,21 @@ class RegressionConfig(HeadConfig):
             )
 
 
-USUAL_STEPS = {"ancestral": 100, "ddim": 50, "dpmpp_2m": 20, "euler": 25, "heun": 12}  # ancestral: MAR's; the others: ours
-MOST_STEPS = 996  # of the 1,000 times of ddpm all that a sampler visits; more would change nothing in flow either
-
-
-class NoiseConfig(HeadConfig):
+class NoiseConfig(FormConfig, HeadConfig):
     """Base of the heads that take noise off step by step, so what a request leaves open is drawn and not averaged."""
 
     accepts = Continuous
     needs_unit_channels = True
-    form: Literal["ddpm", "flow"] = "ddpm"  # ddpm: MAR's, noise and variance at 1,000 times; flow: velocity of a rectified flow
-
-    def sampler_of(self, how: DrawnHow) -> str:
-        """The sampler that is meant: the first of this form where none is named."""
-        return how.sampler or next(iter(SAMPLERS[self.form]))
-
-    def num_steps_of(self, how: DrawnHow) -> int:
-        """The number of steps that is meant: as many as the sampler usually takes where none is given."""
-        return USUAL_STEPS[self.sampler_of(how)] if how.sampling_steps is None else how.sampling_steps
 
     def check_how(self, how: DrawnHow) -> None:
         """Raises: ConfigError for a sampler that does not exist or fits another form, and for steps out of range."""
-        name = self.sampler_of(how)
-        if name not in SAMPLERS[self.form]:
-            if any(name in samplers for samplers in SAMPLERS.values()):
-                raise ConfigError(
-                    f"The sampler `{name}` does not fit a {self.kind} head of the form `{self.form}`; those that do: "
-                    f"{', '.join(SAMPLERS[self.form])}."
-                )
-            raise ConfigError(unknown("sampler", name, SAMPLERS[self.form]))
-        if not 1 <= self.num_steps_of(how) <= MOST_STEPS:
-            raise ConfigError(f"Found sampling_steps {how.sampling_steps}; `{name}` takes 1 to {MOST_STEPS} of them.")
-        if how.eta and name != "ddim":
-            raise ConfigError(f"Found eta {how.eta:g}, which only the sampler `ddim` has, not `{name}`; leave it out.")
+        self.check_sampler(how)
 
 
-class DiffusionConfig(NoiseConfig):
-    """A small network takes noise off one token after the other, each conditioned on a hidden state.
-
-    MAR's heads are 6 to 12 blocks, 1024 to 1536 wide. The defaults fit the nano backbone.
-    """
+class DiffusionConfig(DenoiserConfig, NoiseConfig):
+    """A small network takes noise off one token after the other, each conditioned on a hidden state."""
 
     kind: Literal["diffusion"] = "diffusion"
-    width: int = Field(128, gt=0)  # channels of the residual MLP
-    num_blocks: int = Field(3, gt=0)  # of the residual MLP
-    draws_per_token: int = Field(4, gt=0)  # times and noises a token and step; the backbone runs once for all (MAR: 4)
 
     def build(self, spec: VisualSpec, width: int) -> AbstractHead:
         from bothways.heads.diffusion import DiffusionHead

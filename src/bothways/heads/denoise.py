@@ -25,11 +25,11 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bothways.core.spec import VisualSpec
-from bothways.heads.adaln import zero
+from bothways.diffusion.adaln import zero
+from bothways.diffusion.form import MOST
 from bothways.heads.choose import How
 from bothways.heads.configs import DenoiseConfig
 from bothways.heads.draws import Draws
-from bothways.heads.form import MOST
 from bothways.heads.head import AbstractInPlaceHead, Look
 from bothways.heads.noise_head import HELD_OUT_SHARES, NoiseHead
 

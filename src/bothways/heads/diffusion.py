@@ -17,7 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from bothways.core.spec import VisualSpec
-from bothways.heads.adaln import AdaLNMLP
+from bothways.diffusion.adaln import AdaLNMLP
+from bothways.diffusion.denoiser import draw, mean_over_draws, row_noise
 from bothways.heads.choose import How
 from bothways.heads.configs import DiffusionConfig
 from bothways.heads.draws import Draws
@@ -39,14 +40,16 @@ class DiffusionHead(NoiseHead):
     ) -> Float[Tensor, "N"]:
         num = self.config.draws_per_token
         share = (torch.arange(num, device=hidden.device) + draws.uniform("time", num)) / num
-        return self._mean(self.form.loss, hidden, target, share, draws.normal("noise", num, self.spec.dim))
+        noise = draws.normal("noise", num, self.spec.dim)
+        return mean_over_draws(self.form.loss, self.form, self.network, hidden, target, share, noise)
 
     def measured(
         self, hidden: Float[Tensor, "N D"], target: Float[Tensor, "N C"], place: Int[Tensor, "N"], draws: Draws
     ) -> Float[Tensor, "N"]:
         """The squared error alone, at the same times for every token."""
         share = torch.tensor(HELD_OUT_SHARES, device=hidden.device).expand(len(hidden), -1)
-        return self._mean(self.form.error, hidden, target, share, draws.normal("noise", share.shape[1], self.spec.dim))
+        noise = draws.normal("noise", share.shape[1], self.spec.dim)
+        return mean_over_draws(self.form.error, self.form, self.network, hidden, target, share, noise)
 
     def sample(
         self,
@@ -58,29 +61,7 @@ class DiffusionHead(NoiseHead):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[Float[Tensor, "N C"], Float[Tensor, "N"]]:
         """Confidence is 1: no density is computed. Raises: ConfigError for a sampler or a number of steps that do not fit."""
-        condition = self.network.condition(hidden if unguided is None else torch.cat([hidden, unguided]))
+        noise = row_noise(rngs, self.spec.dim, how.temperature, hidden.device)
         scale = how.guidance_at(revealed)
-
-        def run(x: Tensor, time: float) -> Tensor:
-            at = torch.full((1,), time, device=x.device)
-            if unguided is None:
-                return self.network(x, at, condition).float()
-            return self.guided(*self.network(torch.cat([x, x]), at, condition).float().chunk(2), scale)
-
-        token = self.walk(run, how, rngs, hidden.device)
+        token = draw(self.config, self.form, self.network, hidden, unguided, scale, noise, how)
         return token, torch.ones(len(token), device=token.device)
-
-    def _mean(
-        self,
-        measure,
-        hidden: Float[Tensor, "N D"],
-        target: Float[Tensor, "N C"],
-        share: Float[Tensor, "N K"],
-        noise: Float[Tensor, "N K C"],
-    ) -> Float[Tensor, "N"]:
-        """Mean of a measure of the form over K times and noises of each token."""
-        num, time = share.shape[1], self.form.time(share.flatten())
-        token, noise = target.repeat_interleave(num, 0), noise.flatten(0, 1)
-        condition = self.network.condition(hidden).repeat_interleave(num, 0)
-        output = self.network(self.form.noisy(token, noise, time), time, condition).float()
-        return measure(output, token, noise, time).view(-1, num).mean(1)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.form import Mix
+from bothways.diffusion.form import Mix
 
 
 def blind_error(tokens: Float[Tensor, "M N C"], mix: Mix) -> Float[Tensor, "M"]:

@@ -18,17 +18,13 @@ from torch import Tensor
 
 from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
-from bothways.heads.choose import How, guided
+from bothways.diffusion.denoiser import FORMS, guided, row_noise, walk
+from bothways.diffusion.form import Run
+from bothways.heads.choose import How
 from bothways.heads.configs import NoiseConfig
-from bothways.heads.ddpm import DDPM
-from bothways.heads.flow import Flow
-from bothways.heads.form import Run
 from bothways.heads.gaussian import blind_error
 from bothways.heads.head import AbstractHead
-from bothways.heads.samplers import SAMPLERS
-from bothways.heads.samplers.noise import Noise
 
-FORMS = {"ddpm": DDPM, "flow": Flow}
 NUM_HELD_OUT_TIMES = 8
 HELD_OUT_SHARES = tuple((number + 0.5) / NUM_HELD_OUT_TIMES for number in range(NUM_HELD_OUT_TIMES))
 FARTHEST = 3.0  # root mean square of tokens, or one over it
@@ -61,23 +57,10 @@ class NoiseHead(AbstractHead):
     def walk(self, run: Run, how: How, rngs: Sequence[np.random.Generator], device: torch.device) -> Float[Tensor, "N C"]:
         """Tokens by the sampler that `how` means, a generator a token. Raises: ConfigError for a sampler or a number of steps
         that do not fit."""
-        self.config.check_how(how)
-        name = self.config.sampler_of(how)
-        settings = {"eta": how.eta} if name == "ddim" else {}
-        noise = _noise(rngs, self.spec.dim, how.temperature, device)
-        sampler = SAMPLERS[self.config.form].load(name)
-        return self.form.draw(run, noise, sampler, self.config.num_steps_of(how), settings)
+        return walk(self.config, self.form, run, row_noise(rngs, self.spec.dim, how.temperature, device), how)
 
     def guided(
         self, own: Float[Tensor, "N O"], plain: Float[Tensor, "N O"], scale: float | Float[Tensor, "N 1"]
     ) -> Float[Tensor, "N O"]:
         """The network's outputs with the prediction extrapolated."""
-        dim = self.spec.dim
-        return torch.cat([guided(own[:, :dim], plain[:, :dim], scale), own[:, dim:]], -1)
-
-
-def _noise(rngs: Sequence[np.random.Generator], dim: int, temperature: float, device: torch.device) -> Noise:
-    """Draws "N C" without end, each row's from its own generator."""
-    while True:
-        rows = [rng.standard_normal(dim, dtype=np.float32) for rng in rngs]
-        yield temperature * torch.from_numpy(np.stack(rows)).to(device)
+        return guided(own, plain, self.spec.dim, scale)

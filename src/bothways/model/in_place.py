@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bothways.heads.adaln import NUM_WAVES, waves
+from bothways.diffusion.adaln import NUM_WAVES, waves
 from bothways.layout.order import Drawing
 
 

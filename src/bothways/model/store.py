@@ -3,7 +3,8 @@
 config.yaml              `model` describes the parts
 parts/wording/           the text tokenizer
 parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent); parts/given where
-                         it is a pretrained folder; parts/given-painter.safetensors its painter; `learned` likewise
+                         it is a pretrained folder; given-painter.safetensors its painter; given-of-weights.safetensors those
+                         of the tokenizer that it wraps; `learned` likewise
 parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
 checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """

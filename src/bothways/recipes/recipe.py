@@ -92,7 +92,7 @@ class TokenizerRecipe(Config):
     tokenizer: AnyTokenizerConfig = VQConfig()
     training: AnyObjectiveConfig = VQTrainingConfig()
     samples_per_step: int = Field(16, gt=0)  # pictures in a step, all of them fresh
-    train: TrainConfig = TrainConfig()
+    train: TrainConfig | None = TrainConfig()  # null where the objective takes no steps but looks at all its pictures at once
     num_held_out: int = Field(500, gt=0)  # pictures of the validation split on which the finished tokenizer is scored
 
     @model_validator(mode="after")
@@ -102,6 +102,9 @@ class TokenizerRecipe(Config):
                 f"The objective `{self.training.kind}` trains {' and '.join(self.training.trains)} tokenizers and the recipe's "
                 f"is `{self.tokenizer.kind}`; change training.kind or tokenizer.kind."
             )
+        if self.training.by_steps != (self.train is not None):
+            told = "is made step by step; say how in `train`" if self.training.by_steps else "takes no steps; set `train: null`"
+            raise ConfigError(f"A tokenizer with the objective `{self.training.kind}` {told}.")
         if self.folders and self.training.needs_texts:
             raise ConfigError(
                 f"The objective `{self.training.kind}` needs texts and `{next(iter(self.folders))}` is a folder of pictures "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -15,14 +17,22 @@ from bothways.layout import bpe
 from bothways.recipes.cards import reconstruction, score
 from bothways.recipes.folder_cards import rebuilt
 from bothways.recipes.recipe import TextTokenizerRecipe, TokenizerRecipe
-from bothways.train.trainer import Fitted, Trainer
-from bothways.vision.objective import AbstractObjective
+from bothways.train.trainer import Trainer
+from bothways.vision.objective import AbstractFit
 
 SCORES = {"tokenizer": score, "painter": reconstruction}  # a tokenizer's card tells of its tokens whoever paints them
-NUM_MEASURED = 2048  # training pictures on which a tokenizer measures the constants of its tokens
+NUM_MEASURED = 2048  # training pictures on which a tokenizer measures the constants of its tokens, or is made as a whole
 
 
-def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Fitted:
+class Made(NamedTuple):
+    """What making a tokenizer took: no steps where it looks at all its pictures at once."""
+
+    steps: int
+    samples: int
+    seconds: float
+
+
+def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, console: Console | None = None) -> Made:
     """Trains in the run folder `out`, which then also holds `tokenizer.safetensors` (fp16) and its card `tokenizer.json`.
 
     An objective that makes a painter leaves `painter.safetensors` and `painter.json` instead.
@@ -31,15 +41,22 @@ def train_tokenizer(recipe: TokenizerRecipe, out: Path, resume: bool = False, co
     worlds = {name: config.build() for name, config in recipe.worlds.items()}
     folders = {name: config.build() for name, config in recipe.folders.items()}
     run = RunDir.create(out, recipe.to_dict(), resume=resume)
-    objective = recipe.training.build(tokenizer)
-    stream = PictureStream(worlds | folders, recipe.shares, recipe.samples_per_step, objective.batch, recipe.train.seed)
-    fitted = Trainer(objective, stream, recipe.train, run, console=console, title=recipe.training.makes).fit()
+    making = recipe.training.build(tokenizer)
+    batch, seed = (making.batch, recipe.train.seed) if recipe.train else (None, recipe.training.seed)
+    stream = PictureStream(worlds | folders, recipe.shares, recipe.samples_per_step, batch, seed)
+    made = Made(0, 0, 0.0)
+    if recipe.train:
+        fitted = Trainer(making, stream, recipe.train, run, console=console, title=recipe.training.makes).fit()
+        made = Made(fitted.steps, fitted.samples, fitted.seconds)
     tokenizer.requires_grad_(False).eval()
-    seen = range(max(1, NUM_MEASURED // recipe.samples_per_step))
-    objective.finish([picture for step in seen for picture in stream.pictures(step)])
-    publish(recipe, objective, worlds, out, fitted, folders)
-    run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds)})
-    return fitted
+    began, seen = time.monotonic(), range(max(1, NUM_MEASURED // recipe.samples_per_step))
+    pictures = [picture for step in seen for picture in stream.pictures(step)]
+    making.finish(pictures)
+    if not recipe.train:
+        made = Made(0, len(pictures), time.monotonic() - began)
+    publish(recipe, making, worlds, out, made, folders)
+    run.mark_done({"steps": made.steps, "seconds": round(made.seconds)})
+    return made
 
 
 def train_text_tokenizer(recipe: TextTokenizerRecipe, out: Path, resume: bool = False) -> Path:
@@ -54,16 +71,16 @@ def train_text_tokenizer(recipe: TextTokenizerRecipe, out: Path, resume: bool = 
 
 
 def publish(
-    recipe: TokenizerRecipe, objective: AbstractObjective, worlds: dict, out: Path, fitted: Fitted, folders: dict | None = None
+    recipe: TokenizerRecipe, making: AbstractFit, worlds: dict, out: Path, made: Made, folders: dict | None = None
 ) -> None:
     """Writes the weights in fp16 and, scored on what those weights do, the card beside them."""
-    made = recipe.training.makes
-    tokenizer = objective.publish(out / f"{made}.safetensors")
-    scores = {name: SCORES[made](tokenizer, world, recipe.num_held_out) for name, world in worlds.items()}
-    scores |= {name: rebuilt(tokenizer, folder, recipe.num_held_out, out / name) for name, folder in (folders or {}).items()}
+    name = recipe.training.makes
+    tokenizer = making.publish(out / f"{name}.safetensors")
+    scores = {of: SCORES[name](tokenizer, world, recipe.num_held_out) for of, world in worlds.items()}
+    scores |= {of: rebuilt(tokenizer, folder, recipe.num_held_out, out / of) for of, folder in (folders or {}).items()}
     card = {
         "recipe": json.loads(recipe.model_dump_json()),
-        "trained": {"steps": fitted.steps, "pictures": fitted.samples, "seconds": round(fitted.seconds)},
+        "trained": {"steps": made.steps, "pictures": made.samples, "seconds": round(made.seconds)},
         "held_out": scores,
     }
-    write_json(out / f"{made}.json", card)
+    write_json(out / f"{name}.json", card)

@@ -9,7 +9,16 @@ TOKENIZERS = Catalogue(
         "patches": "bothways.vision.configs:PatchConfig",
         "kl": "bothways.vision.kl_config:KLConfig",
         "semantic": "bothways.vision.configs:SemanticConfig",
+        "codes": "bothways.vision.codes_config:CodesConfig",
+        "code_vectors": "bothways.vision.codes_config:CodeVectorsConfig",
         "warped": "bothways.vision.warp_config:WarpedConfig",
+    },
+)
+PAINTERS = Catalogue(
+    "painter",
+    {
+        "direct": "bothways.vision.painter_configs:DirectPainterConfig",
+        "masked": "bothways.vision.painter_configs:MaskedPainterConfig",
     },
 )
 OBJECTIVES = Catalogue(
@@ -18,6 +27,8 @@ OBJECTIVES = Catalogue(
         "quantise": "bothways.vision.training_configs:VQTrainingConfig",
         "autoencode": "bothways.vision.training_configs:KLTrainingConfig",
         "paint": "bothways.vision.training_configs:PaintConfig",
+        "paint_latents": "bothways.vision.training_configs:PaintLatentsConfig",
+        "cluster": "bothways.vision.training_configs:ClusterConfig",
         "distill": "bothways.vision.training_configs:DistillConfig",
         "caption": "bothways.vision.training_configs:CaptionConfig",
     },

@@ -13,9 +13,9 @@ from bothways.core.config import Config, part
 from bothways.core.errors import ConfigError
 from bothways.core.spec import Continuous, Discrete, VisualSpec
 from bothways.vision import TOKENIZERS
+from bothways.vision.painting_config import PaintingConfig
 
 if TYPE_CHECKING:
-    from bothways.vision.painter import Painter
     from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -166,6 +166,7 @@ class SemanticConfig(TokenizerConfig):
     layer: int = -2  # hidden state that is read: -1 after the last layer, -2 one before (P1), 0 the patch embeddings
     weights: str | None = None  # `asset:NAME`, a safetensors file, a pretrained folder of transformers, or null for random
     painter: str | None = None  # weights that draw pixels from these tokens (`asset:NAME` or a file); null: cannot draw
+    painting: PaintingConfig | None = None  # how a painter that draws in steps does so; null: as its file says
     seed: int = 0  # names the random weights
 
     @model_validator(mode="after")
@@ -174,6 +175,8 @@ class SemanticConfig(TokenizerConfig):
             raise ValueError(f"layer {self.layer} does not exist in a tower of {self.num_layers} layers")
         if not self.pretrained and self.width % self.num_heads:
             raise ValueError(f"a width of {self.width} cannot be cut into {self.num_heads} heads")
+        if self.painting and self.painter is None:
+            raise ValueError("`painting` says how a painter paints and there is none; set `painter` too, or leave it out")
         return self
 
     @property
@@ -219,7 +222,7 @@ class SemanticConfig(TokenizerConfig):
     @property
     def encodes_as(self) -> TokenizerConfig:
         """Itself without its painter, which has no say in what the tokens are."""
-        return self.with_changes({"painter": None})
+        return self.with_changes({"painter": None, "painting": None})
 
     def build(self) -> AbstractTokenizer:
         from bothways.vision.semantic import SemanticTokenizer
@@ -232,24 +235,3 @@ def _json(path: Path) -> dict[str, Any]:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ConfigError(f"Cannot read {path} ({error}); a pretrained tower is a folder saved by transformers.") from None
-
-
-class PainterConfig(Config):
-    """A decoder from a grid of continuous tokens to pixels; each further entry of the two lists doubles the grid."""
-
-    channels: tuple[int, ...] = (192, 96, 32)  # multiples of 8 (group norm); what is left to the picture's size is one shuffle
-    num_res_blocks: tuple[int, ...] = (2, 1, 1)  # residual blocks at each size
-    seed: int = 0  # names the random weights
-
-    @model_validator(mode="after")
-    def _has_sizes(self) -> PainterConfig:
-        fits = len(self.channels) == len(self.num_res_blocks) > 0 and min(self.num_res_blocks) >= 0
-        if not fits or any(count < 8 or count % 8 for count in self.channels):
-            raise ValueError(f"found channels {self.channels} and blocks {self.num_res_blocks}; expected one of each a size")
-        return self
-
-    def build(self, spec: VisualSpec) -> Painter:
-        """A painter of tokens of `spec`. Raises: ConfigError when its pictures cannot be reached from its grid."""
-        from bothways.vision.painter import Painter
-
-        return Painter(self, spec)

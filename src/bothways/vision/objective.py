@@ -28,13 +28,25 @@ class ObjectiveBatch(Protocol):
     def num_samples(self) -> int: ...
 
 
-class AbstractObjective(nn.Module, ABC):
-    """A tokenizer with what its training needs (teachers, heads, averages); only what is published is kept afterwards.
-
-    The trainer's hooks `before_step(step)` and `after_step(step)` may be offered too.
-    """
+class AbstractFit(nn.Module):
+    """A tokenizer with what making it needs (teachers, heads, averages); only what is published is kept afterwards."""
 
     tokenizer: AbstractTokenizer
+
+    def finish(self, pictures: list[AbstractPicture]) -> None:
+        """Called once after the last step, if there are any, with pictures of the training split: measure constants of the
+        tokens, say."""
+
+    def publish(self, path: Path) -> AbstractTokenizer:
+        """Writes what was made to `path`, in fp16, and returns the tokenizer as one who loads that file has it."""
+        weights = {name: tensor.half().contiguous() for name, tensor in self.tokenizer.weights().items()}
+        save_file(weights, path)
+        self.tokenizer.load_weights(path)
+        return self.tokenizer.requires_grad_(False).eval()
+
+
+class AbstractObjective(AbstractFit, ABC):
+    """One that the trainer makes step by step. Its hooks `before_step(step)` and `after_step(step)` may be offered too."""
 
     @abstractmethod
     def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> ObjectiveBatch:
@@ -43,16 +55,6 @@ class AbstractObjective(nn.Module, ABC):
     @abstractmethod
     def terms(self, batch: ObjectiveBatch) -> dict[str, Tally]:
         """The loss terms: sums over pictures, with gradients."""
-
-    def finish(self, pictures: list[AbstractPicture]) -> None:
-        """Called once after the last step with pictures of the training split: measure constants of the tokens, say."""
-
-    def publish(self, path: Path) -> AbstractTokenizer:
-        """Writes what was made to `path`, in fp16, and returns the tokenizer as one who loads that file has it."""
-        weights = {name: tensor.half().contiguous() for name, tensor in self.tokenizer.weights().items()}
-        save_file(weights, path)
-        self.tokenizer.load_weights(path)
-        return self.tokenizer.requires_grad_(False).eval()
 
 
 def pixels_of(pictures: list[AbstractPicture], size_px: int) -> Float[Tensor, "B 3 P P"]:

@@ -18,7 +18,7 @@ from torch import Tensor
 from bothways.core.sample import AbstractPicture
 from bothways.core.tally import Tally
 from bothways.vision.objective import AbstractObjective, pixels_of
-from bothways.vision.painter import save_painter
+from bothways.vision.painter import AbstractPainter, save_painter
 from bothways.vision.pixel_error import pixel_error
 from bothways.vision.tokenizer import AbstractTokenizer
 from bothways.vision.training_configs import PaintConfig
@@ -59,10 +59,7 @@ class PainterTraining(AbstractObjective):
     @torch.no_grad()
     def batch(self, pictures: list[AbstractPicture], draws: np.random.Generator) -> PaintingBatch:
         pixels = pixels_of(pictures, self.tokenizer.spec.size_px)
-        tokens = self.tokenizer.encode(pixels)
-        strength = self.config.token_noise * draws.random((len(tokens), 1, 1), dtype=np.float32)
-        noise = strength * draws.standard_normal(tokens.shape, dtype=np.float32)
-        return PaintingBatch(pixels, tokens + torch.from_numpy(noise))
+        return PaintingBatch(pixels, noisy_vectors(self.tokenizer, pixels, self.config.token_noise, draws))
 
     def terms(self, batch: PaintingBatch) -> dict[str, Tally]:
         """`paint`: weighted absolute and squared error, mean over pixels, summed over pictures."""
@@ -71,5 +68,20 @@ class PainterTraining(AbstractObjective):
         return {"paint": Tally(error, len(batch.pixels))}
 
     def publish(self, path: Path) -> AbstractTokenizer:
-        save_painter(self.painter, path, self.tokenizer)
-        return self.tokenizer.config.with_changes({"painter": str(path)}).build()
+        return publish_painter(self.painter, path, self.tokenizer)
+
+
+def noisy_vectors(
+    tokenizer: AbstractTokenizer, pixels: Float[Tensor, "B 3 P P"], most: float, draws: np.random.Generator
+) -> Float[Tensor, "B N D"]:
+    """The vectors of the pictures' tokens with noise of a random strength a picture, a standard deviation of up to `most`."""
+    vectors = tokenizer.vectors(tokenizer.encode(pixels))
+    strength = most * draws.random((len(vectors), 1, 1), dtype=np.float32)
+    noise = strength * draws.standard_normal(vectors.shape, dtype=np.float32)
+    return vectors + torch.from_numpy(noise)
+
+
+def publish_painter(painter: AbstractPainter, path: Path, tokenizer: AbstractTokenizer) -> AbstractTokenizer:
+    """Writes the painter's file and returns the tokenizer that draws with it."""
+    save_painter(painter, path, tokenizer)
+    return tokenizer.config.with_changes({"painter": str(path), "painting": None}).build()

@@ -9,10 +9,10 @@ from pydantic import Field
 
 from bothways.core.config import Config, part
 from bothways.vision import OBJECTIVES
-from bothways.vision.configs import PainterConfig
+from bothways.vision.painter_configs import DirectPainterConfig, MaskedPainterConfig
 
 if TYPE_CHECKING:
-    from bothways.vision.objective import AbstractObjective
+    from bothways.vision.objective import AbstractFit, AbstractObjective
     from bothways.vision.tokenizer import AbstractTokenizer
 
 
@@ -21,11 +21,12 @@ class ObjectiveConfig(Config):
 
     trains: ClassVar[tuple[str, ...]]  # kinds of tokenizer that it can train
     makes: ClassVar[Literal["tokenizer", "painter"]] = "tokenizer"  # what the run folder holds in the end
+    by_steps: ClassVar[bool] = True  # whether the trainer makes it step by step; else it looks at all its pictures at once
     needs_texts: ClassVar[bool] = False  # whether it trains on what a world says of its pictures, which files cannot give
     kind: str
 
     @abstractmethod
-    def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractFit:
         """The tokenizer with what its training needs. Raises: ConfigError when they do not fit."""
 
 
@@ -93,10 +94,10 @@ class DistillConfig(ObjectiveConfig):
 class PaintConfig(ObjectiveConfig):
     """A painter beside a frozen tokenizer: its shape, what it is told about its mistakes, how far tokens are moved."""
 
-    trains: ClassVar[tuple[str, ...]] = ("semantic",)
+    trains: ClassVar[tuple[str, ...]] = ("semantic", "codes")
     makes: ClassVar[Literal["tokenizer", "painter"]] = "painter"
     kind: Literal["paint"] = "paint"
-    painter: PainterConfig = PainterConfig()
+    painter: DirectPainterConfig = DirectPainterConfig()
     edge_weight: float = Field(2.0, ge=0)  # extra weight of a pixel at a full-range edge
     square_weight: float = Field(1.0, ge=0)  # weight of the squared error beside the absolute error
     token_noise: float = Field(0.3, ge=0)  # most noise on tokens, standard deviations; each picture draws its own up to that
@@ -105,6 +106,40 @@ class PaintConfig(ObjectiveConfig):
         from bothways.vision.painter_training import PainterTraining
 
         return PainterTraining(tokenizer, self)
+
+
+class PaintLatentsConfig(ObjectiveConfig):
+    """A masked painter beside a frozen tokenizer: its shape, how much is hidden from it, how far tokens are moved."""
+
+    trains: ClassVar[tuple[str, ...]] = ("semantic", "codes")
+    makes: ClassVar[Literal["tokenizer", "painter"]] = "painter"
+    kind: Literal["paint_latents"] = "paint_latents"
+    painter: MaskedPainterConfig = MaskedPainterConfig()
+    mask_mean: float = 1.0  # of the Gaussian from which the share of hidden latents is drawn (MAR's)
+    mask_std: float = Field(0.25, gt=0)  # its standard deviation (MAR's)
+    least_hidden: float = Field(0.7, gt=0, le=1)  # share below which it is cut; above it is cut at 1 (MAR's)
+    drop_share: float = Field(0.1, ge=0, lt=1)  # of pictures whose tokens are not told, for guidance (MAR's)
+    token_noise: float = Field(0.3, ge=0)  # most noise on tokens, standard deviations; each picture draws its own up to that
+
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
+        from bothways.vision.latent_painter_training import LatentPainterTraining
+
+        return LatentPainterTraining(tokenizer, self)
+
+
+class ClusterConfig(ObjectiveConfig):
+    """K-means over the tokens of the pictures, all at once; `train` is null."""
+
+    trains: ClassVar[tuple[str, ...]] = ("codes",)
+    by_steps: ClassVar[bool] = False
+    kind: Literal["cluster"] = "cluster"
+    num_iterations: int = Field(20, gt=0)  # Lloyd's
+    seed: int = 0  # names the draws of the start
+
+    def build(self, tokenizer: AbstractTokenizer) -> AbstractFit:
+        from bothways.vision.cluster_training import Clustering
+
+        return Clustering(tokenizer, self)
 
 
 class CaptionConfig(ObjectiveConfig):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from bothways.core.spec import VisualSpec
-from bothways.vision.configs import AnyTokenizerConfig, TokenizerConfig, VQConfig
+from bothways.vision.configs import TokenizerConfig
+from bothways.vision.wrapper_config import WrapperConfig
 
 if TYPE_CHECKING:
     from bothways.vision.tokenizer import AbstractTokenizer
 
 
-class WarpedConfig(TokenizerConfig):
+class WarpedConfig(WrapperConfig):
     """Any tokenizer whose vectors are rotated, then scaled by channel, then moved; its tokens stay as they are.
 
     With `rotation` r a vector and its image are r * 90 degrees apart in the mean over planes, and at r = 1 unrelated: see
@@ -22,8 +22,6 @@ class WarpedConfig(TokenizerConfig):
     """
 
     kind: Literal["warped"] = "warped"
-    size_px: int = Field(0, ge=0, exclude=True)  # that of the wrapped tokenizer; leave it out
-    of: AnyTokenizerConfig = VQConfig()  # the tokenizer that is wrapped
     rotation: float = 0.0  # 0 = as they are, 1 = a random rotation, in between the way from one to the other at even speed
     scale: float = Field(0.0, ge=0)  # each channel is multiplied by a number drawn from [1 - scale, 1 + scale]
     offset: float = Field(0.0, ge=0)  # each channel is moved by a number drawn from [-offset, offset], in the vectors' own unit
@@ -36,13 +34,6 @@ class WarpedConfig(TokenizerConfig):
             raise ValueError(f"the dial goes from 0 (as they are) to 1 (a random rotation) and {value:g} lies outside")
         return value
 
-    @model_validator(mode="after")
-    def _takes_the_size_of_the_wrapped(self) -> Self:
-        if self.size_px not in (0, self.of.size_px):
-            raise ValueError(f"size_px is {self.size_px} and the wrapped tokenizer's {self.of.size_px}; set of.size_px alone")
-        self.__dict__["size_px"] = self.of.size_px
-        return self
-
     @property
     def spec(self) -> VisualSpec:
         """The wrapped tokenizer's: a warp changes neither kind nor width nor grid, so a shared projector may read both."""
@@ -51,13 +42,6 @@ class WarpedConfig(TokenizerConfig):
     @property
     def encodes_as(self) -> TokenizerConfig:
         return self.of.encodes_as
-
-    @property
-    def files(self) -> dict[str, str]:
-        return self.of.files
-
-    def with_files(self, paths: dict[str, Path]) -> WarpedConfig:
-        return self.with_changes({"of": self.of.with_files(paths).to_dict()})
 
     def build(self) -> AbstractTokenizer:
         from bothways.vision.warp import WarpedTokenizer

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from bothways.core.disk import read_json
 from bothways.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from bothways.vision.tokenizer import AbstractTokenizer
 
 ASSETS = Path(__file__).parent.parent / "assets"
 
@@ -42,3 +48,16 @@ def check_size(card: Path, size_px: int) -> None:
             f"The weights of {card.stem} were trained on pictures of {trained_px} px and the config says "
             f"{size_px}; set size_px={trained_px}, or train others with `bothways train-tokenizer`."
         )
+
+
+def fingerprint(tokenizer: AbstractTokenizer) -> str:
+    """Equal for tokenizers whose weights are equal in fp16, as files hold them: 32 hex digits."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(tokenizer.weights().items()):
+        found.update(name.encode() + tensor.detach().half().cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def mark_of(tokenizer: AbstractTokenizer) -> Tensor:
+    """The fingerprint as 16 whole numbers, to be kept among the weights of what was made for that tokenizer."""
+    return torch.tensor(list(bytes.fromhex(fingerprint(tokenizer))), dtype=torch.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.samplers.noise import Noise, PredictNoise, token_of
+from bothways.diffusion.samplers.noise import Noise, PredictNoise, token_of
 
 
 def dpmpp_2m(predict: PredictNoise, noise: Noise, times: Sequence[int], alpha_bar: np.ndarray) -> Float[Tensor, "N C"]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bothways.heads.samplers.noise import Noise
+from bothways.diffusion.samplers.noise import Noise
 
 MOST = 1000.0  # of times as networks read them
 Run = Callable[[Tensor, float], Tensor]  # (noisy tokens "N C", time in [0, 1000]) -> the network's output "N O"

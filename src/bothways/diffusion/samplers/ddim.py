@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.samplers.noise import Noise, PredictNoise, token_of
-from bothways.heads.schedule import posterior
+from bothways.diffusion.samplers.noise import Noise, PredictNoise, token_of
+from bothways.diffusion.schedule import posterior
 
 
 def ddim(

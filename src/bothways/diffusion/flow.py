@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.form import MOST, AbstractForm, Mix, Run
-from bothways.heads.samplers.noise import Noise
+from bothways.diffusion.form import MOST, AbstractForm, Mix, Run
+from bothways.diffusion.samplers.noise import Noise
 
 
 class Flow(AbstractForm):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.samplers.noise import Noise, PredictVelocity
+from bothways.diffusion.samplers.noise import Noise, PredictVelocity
 
 
 def heun(predict: PredictVelocity, noise: Noise, times: Sequence[float]) -> Float[Tensor, "N C"]:

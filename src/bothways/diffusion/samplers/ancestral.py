@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.samplers.noise import Noise, PredictNoise, token_of
-from bothways.heads.schedule import posterior
+from bothways.diffusion.samplers.noise import Noise, PredictNoise, token_of
+from bothways.diffusion.schedule import posterior
 
 
 def ancestral(predict: PredictNoise, noise: Noise, times: Sequence[int], alpha_bar: np.ndarray) -> Float[Tensor, "N C"]:

@@ -9,16 +9,16 @@ SAMPLERS = {
     "ddpm": Catalogue(
         "ddpm sampler",
         {
-            "ancestral": "bothways.heads.samplers.ancestral:ancestral",
-            "ddim": "bothways.heads.samplers.ddim:ddim",
-            "dpmpp_2m": "bothways.heads.samplers.dpmpp_2m:dpmpp_2m",
+            "ancestral": "bothways.diffusion.samplers.ancestral:ancestral",
+            "ddim": "bothways.diffusion.samplers.ddim:ddim",
+            "dpmpp_2m": "bothways.diffusion.samplers.dpmpp_2m:dpmpp_2m",
         },
     ),
     "flow": Catalogue(
         "flow sampler",
         {
-            "euler": "bothways.heads.samplers.euler:euler",
-            "heun": "bothways.heads.samplers.heun:heun",
+            "euler": "bothways.diffusion.samplers.euler:euler",
+            "heun": "bothways.diffusion.samplers.heun:heun",
         },
     ),
 }

@@ -19,9 +19,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from bothways.heads.form import AbstractForm, Mix, Run
-from bothways.heads.samplers.noise import Noise
-from bothways.heads.schedule import NUM_TIMES, cosine_alpha_bar, posterior, trailing
+from bothways.diffusion.form import AbstractForm, Mix, Run
+from bothways.diffusion.samplers.noise import Noise
+from bothways.diffusion.schedule import NUM_TIMES, cosine_alpha_bar, posterior, trailing
 
 
 class DDPM(AbstractForm):
