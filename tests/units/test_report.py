@@ -174,6 +174,9 @@ def test_a_dial_shows_what_both_arms_score_at_each_setting(tmp_path):
         assert f"{role}, labels {int(number):,}: {scores[arm]['reading/hands/skill']['value']:.3f}" in section
     left, right_end = (float(x) for x in re.findall(r'points="([\d.]+),[\d.]+ ([\d.]+),', section)[0])
     assert left < right_end, "0 labels stand left of 1,024"
+    unmeasured = [one | {"primary": "reading/nothing/skill"} for one in comparisons]
+    text = write_report(Study.parse(values | {"comparisons": unmeasured}), runs, tmp_path, costs).read_text()
+    assert "Along the dial" not in text, "no arm has that measure"
     assert "Along the dial" not in write_report(small_study(), runs_of(tmp_path / "b"), tmp_path / "b", ledger()).read_text()
 
 

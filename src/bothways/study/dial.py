@@ -51,11 +51,12 @@ def placed(planned: Plan, out: Path) -> Study:
 
 
 def dial_plots(found: Gathered) -> list[DialPlot]:
-    """One plot a primary measure, of the comparisons that rest on it; none without a dial."""
+    """One plot a primary measure, of the comparisons that rest on it; none without a dial or of what was not measured."""
     dial = found.study.dial
     asked: dict[str, list[Comparison]] = {}
     for comparison in found.study.comparisons if dial else ():
-        asked.setdefault(comparison.primary, []).append(comparison)
+        if all(comparison.primary in found.cells[arm] for arm in (comparison.treatment, comparison.control)):
+            asked.setdefault(comparison.primary, []).append(comparison)
     return [_plot(found, measure, some) for measure, some in asked.items()]
 
 
@@ -66,8 +67,8 @@ def _plot(found: Gathered, measure: str, comparisons: list[Comparison]) -> DialP
     roles = tuple((arms[0].partition("-")[0], f"arm{number}") for number, arms in enumerate(sides))  # unified-64: unified
     series = []
     for (role, colour), arms in zip(roles, sides, strict=True):
-        cells = [(one, found.cells[arm].get(measure)) for one, arm in zip(ordered, arms, strict=True)]
-        points = [(dial.at[one.name], cell.value, cell.low, cell.high) for one, cell in cells if cell]
+        cells = [(one, found.cells[arm][measure]) for one, arm in zip(ordered, arms, strict=True)]
+        points = [(dial.at[one.name], cell.value, cell.low, cell.high) for one, cell in cells]
         series.append(Series(role, colour, points))
     across = Across(dial.name, (lambda place: math.log2(1 + place)) if dial.doubles else float)
     return DialPlot(measure, roles, curves(measure, series, chance=0.0, unit="skill", across=across))
