@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_a_plan_shows_every_arm_as_a_difference_and_what_it_can_see(tmp_path: Pa
     assert code == 0 and all(len(line) <= 80 for line in said.splitlines())
     for words in ("Is this a study?", "data.sources.watch/draw.samples_per_step = 0", "train.steps = 30", "5 seeds"):
         assert words in said
+
+
+def test_the_plan_of_a_shipped_study_shows_its_dial_and_cuts_no_key_short(told) -> None:
+    code, said, _ = told("study", "plan", "transfer-where")
+    assert code == 0 and "…" not in said and all(len(line) <= 80 for line in said.splitlines())
+    assert re.search(r"plotted along +labelled pictures", told("study", "plan", "labels-saved")[1])
 
 
 def test_the_hash_of_a_plan_changes_with_it(tmp_path: Path, told) -> None:

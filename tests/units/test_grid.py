@@ -15,6 +15,7 @@ from bothways.core.errors import ConfigError
 from bothways.studies.grid import CELLS, grid
 from bothways.study.contact_sheet import contact_sheet
 from bothways.study.grid import Grid, run
+from bothways.study.run import machine
 
 SEMANTIC = {"kind": "semantic", "weights": None, "size_px": 48, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
 CELL = {
@@ -88,6 +89,12 @@ def test_the_page_holds_both_skills_with_chance_ceiling_and_cost(finished: Grid)
     assert told["n"] == str(gate["n"]) and told["chance"] == f"{gate['chance']:.3f}"
     assert told["ceiling, vq drawn"] == f"{gate['ceiling']:.3f}" and told["vq-vq"].startswith(f"{gate['value']:.3f} ± ")
     assert f"{held['cells']['watch']['vq-vq']['cost']['parameters']:,}" in (finished.out / "grid.md").read_text()
+
+
+@pytest.mark.parametrize(("number", "told"), [(1, "1 core, "), (2, "2 cores, ")])
+def test_a_report_says_how_many_cores_it_had(number: int, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(number)))
+    assert machine().startswith(told)
 
 
 def test_a_world_shows_its_own_levels(finished: Grid) -> None:

@@ -15,6 +15,7 @@ from bothways.study.ledger import ArmLedger, Ledger
 from bothways.study.plan import plan
 from bothways.study.plots import signed
 from bothways.study.report import write_report
+from bothways.study.study import Study
 
 BETTER, WORSE = {"hour": 0.7, "minute": 0.5, "weather": 0.95}, {"hour": 0.55, "minute": 0.35, "weather": 0.95}
 VOID = {"meta", "img", "br"}
@@ -144,6 +145,39 @@ def test_enough_seeds_decide_and_the_interval_is_over_seeds(tmp_path):
     assert values["verdicts"][0]["label"] == "supported"
     assert values["verdicts"][0]["difference"]["num_seeds"] == 5
     assert "cannot decide" not in path.read_text()
+
+
+def test_a_dial_shows_what_both_arms_score_at_each_setting(tmp_path):
+    at = {"labels-1024": 1024, "labels-0": 0}
+    arms = [f"{role}-{number}" for number in at.values() for role in ("understanding", "unified")]
+    comparisons = [
+        {
+            "name": name,
+            "question": "Does drawing help?",
+            "treatment": f"unified-{number}",
+            "control": f"understanding-{number}",
+            "primary": "reading/hands/skill",
+        }
+        for name, number in at.items()
+    ]
+    dial = {"name": "labels", "at": at, "doubles": True}
+    values = small_study().to_dict() | {"arms": [{"name": name} for name in arms], "comparisons": comparisons, "dial": dial}
+    study = Study.parse(values)
+    right = {"understanding-0": {"hour": 0.1}, "unified-0": {"hour": 0.3}, "understanding-1024": WORSE, "unified-1024": BETTER}
+    runs = {arm: [fake_run(tmp_path / arm, right[arm])] for arm in arms}
+    costs = Ledger(shared={}, arms=dict.fromkeys(arms, ledger().arms["unified"]))
+    text = write_report(study, runs, tmp_path, costs).read_text()
+    scores = json.loads((tmp_path / "report.json").read_text())["scores"]
+    section = text.partition("Along the dial")[2].partition("<h2>")[0]
+    for arm in arms:
+        role, number = arm.split("-")
+        assert f"{role}, labels {int(number):,}: {scores[arm]['reading/hands/skill']['value']:.3f}" in section
+    left, right_end = (float(x) for x in re.findall(r'points="([\d.]+),[\d.]+ ([\d.]+),', section)[0])
+    assert left < right_end, "0 labels stand left of 1,024"
+    unmeasured = [one | {"primary": "reading/nothing/skill"} for one in comparisons]
+    text = write_report(Study.parse(values | {"comparisons": unmeasured}), runs, tmp_path, costs).read_text()
+    assert "Along the dial" not in text, "no arm has that measure"
+    assert "Along the dial" not in write_report(small_study(), runs_of(tmp_path / "b"), tmp_path / "b", ledger()).read_text()
 
 
 def test_an_arm_without_runs_is_refused(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.studies import STUDIES, quickstart
 from bothways.studies.transfer import ENLARGED_WIDTH
 from bothways.study.cost import cost_of
+from bothways.study.dial import placed
 from bothways.study.plan import Plan, flatten, plan
 from bothways.study.run import run
 from bothways.study.study import Study
 
 SEMANTIC = {"kind": "semantic", "weights": None, "size_px": 48, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
 TOKENIZERS = {"vq": tiny.VQ, "patches": tiny.PATCHES, "semantic": SEMANTIC}
+SMALL_POOL = 32  # pictures; more than a study's 16 labels, so that some of them stay unlabelled
 BUDGET = {
     "train.steps": 2,
     "train.milestones": 0,
@@ -32,6 +35,7 @@ BUDGET = {
     "data.sources.watch/vqa.samples_per_step": 2,
     "data.sources.watch/caption.samples_per_step": 1,
     "data.sources.watch/draw.samples_per_step": 2,
+    **{f"data.sources.watch/{kind}.num_pictures": SMALL_POOL for kind in ("vqa", "caption", "draw")},
     "exam.num_pictures": 3,
     "exam.num_drawings": 1,
     "exam.num_pictures_between": 2,
@@ -119,6 +123,33 @@ def test_arms_of_a_comparison_that_differ_in_more_than_its_axis_are_refused():
     across = study.comparisons[0].with_changes({"treatment": "unified-r050", "control": "understanding-r000"})
     with pytest.raises(ConfigError, match=r"differ in `model\.given\.rotation` \(0\.5, 0\.0\)"):
         plan(Study.parse({**study.to_dict(), "comparisons": [across.to_dict()]}), load_recipe("vq-vq"))
+
+
+def test_a_dial_without_places_gets_the_measured_distance_once_for_each_pair_of_tokenizers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    asked = []
+
+    def measured(recipe: Recipe) -> SimpleNamespace:
+        asked.append(recipe.model.given.kind)
+        return SimpleNamespace(same_place=1 / len(asked))
+
+    monkeypatch.setattr("bothways.recipes.distance.distance_of", measured)
+    natural = planned("alignment-natural")
+    at = placed(natural, tmp_path).dial.at
+    assert placed(natural, tmp_path).dial.at == at, "what was measured is kept"
+    assert sorted(asked) == ["patches", "semantic", "vq", "vq", "vq"] and set(at) == {c.name for c in natural.study.comparisons}
+    assert all(at[f"reading-{setting}"] == at[f"drawing-{setting}"] for setting in ("same", "seed", "objective", "grid"))
+    assert len(set(at.values())) == 5 and not natural.study.dial.at
+    assert placed(planned("alignment"), tmp_path) is planned("alignment").study
+
+
+@pytest.mark.parametrize("name", ["alignment", "alignment-frozen", "alignment-absorbed", "alignment-p1", "labels-saved"])
+def test_a_dial_with_places_has_one_for_every_comparison(name: str):
+    study = planned(name).study
+    assert set(study.dial.at) == {comparison.name for comparison in study.comparisons}
+    with pytest.raises(ConfigError, match="no place on its dial"):
+        Study.parse({**study.to_dict(), "dial": {"name": "x", "at": {"nothing": 1.0}}})
 
 
 def test_the_enlarged_projector_holds_as_many_weights_as_the_backbone():

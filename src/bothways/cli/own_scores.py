@@ -11,6 +11,11 @@ from rich.table import Table
 if TYPE_CHECKING:
     from bothways.evaluate.scores import Sheet
 
+CHANCE = (
+    "Chance: the most frequent training answer; of CIDEr-D, the best of ten true answers given to all; "
+    "of tokens, another item's picture or request."
+)
+
 
 def show_held_out(sheet: Sheet, source: str, folder: Path, console: Console) -> None:
     """Prints the scores of one source, what they leave unmeasured, and where to look."""
@@ -22,7 +27,7 @@ def show_held_out(sheet: Sheet, source: str, folder: Path, console: Console) -> 
         value = f"{score.value:.2f}" + ("" if score.se is None else f" ± {score.se:.2f}")
         table.add_row(name, value, _number(score.chance), _number(score.skill), str(score.n))
     console.print(table)
-    console.print("Chance: the most frequent training answer; of tokens, another item's picture or request.", soft_wrap=True)
+    console.print(CHANCE, soft_wrap=True)
     if any(name.startswith("pictures/") for name in sheet.scores):
         console.print("Whether drawings show what was asked is not measured: nothing reads your own pictures.", soft_wrap=True)
     console.print(f"To look at: {folder}/index.html", style="dim", markup=False, soft_wrap=True)

@@ -51,10 +51,13 @@ def plan(
     told = table("", "")
     for name, text in (("claim", found.claim), ("expectation", found.expectation), ("rule", found.rule)):
         told.add_row(f"[bold]{name}[/bold]", text)
+    if found.dial:
+        told.add_row("[bold]plotted along[/bold]", found.dial.name)
     told.show_header = False
     console.print(told)
     console.print()
     arms = table("arm", f"differs from `{found.base}` in")
+    arms.columns[1].overflow = "fold"  # a long key goes on in the next line instead of ending in dots
     for arm in found.arms:
         changed = [f"{key} = {value}" for key, value in arm.changes.items()] or ["nothing"]
         arms.add_row(arm.name, "\n".join(changed))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from bothways.studies.arms import HELD_FIXED, TWICE, both_gains, three_ways
-from bothways.study.study import Study
+from bothways.study.study import Dial, Study
 
 VQ = {"kind": "vq", "weights": "asset:vq"}
 ROTATIONS = {"r000": 0.0, "r025": 0.25, "r050": 0.5, "r100": 1.0}
@@ -35,6 +35,10 @@ def _dial(settings: dict[str, dict[str, Any]], where: str) -> dict[str, Any]:
     }
 
 
+def _places(name: str, places: dict[str, float]) -> Dial:
+    return Dial(name=name, at={f"{kind}-{setting}": at for setting, at in places.items() for kind in ("reading", "drawing")})
+
+
 def _rotation_study(**more: Any) -> Study:
     settings = {name: {"model.given.rotation": rotation} for name, rotation in ROTATIONS.items()}
     base = {"train.threads": 1, "model.given": {"kind": "warped", "of": VQ, "rotation": 0.0}}
@@ -43,6 +47,7 @@ def _rotation_study(**more: Any) -> Study:
         base_changes=base | more.pop("base_changes", {}),
         claim=CLAIM,
         axis=("data.sources", "model.given.rotation"),
+        dial=_places("rotation of the given tokens", ROTATIONS),
         held_fixed=(*HELD_FIXED, "what the given tokens say: a rotation keeps every length and angle among their vectors"),
         controls=(TWICE, DRAWING_ARMS, *more.pop("controls", ())),
         **_dial(settings, "rotation"),
@@ -101,6 +106,7 @@ P1_MAP = Study(
     base="vq-vq",
     base_changes={"train.threads": 1, "model.given": {"kind": "warped", "of": VQ, "rotation": 1.0}},
     axis=("data.sources", "model.given.rotation", "model.given.scale", "model.given.offset"),
+    dial=_places("strength of P1's map", STRENGTHS),
     held_fixed=HELD_FIXED,
     controls=(
         TWICE,
@@ -135,6 +141,7 @@ NATURAL = Study(
     base="vq-vq",
     base_changes={"train.threads": 1, "model.projector.shared": False},
     axis=("data.sources", "model.given"),
+    dial=Dial(name="share of the learned tokens that the given tell"),
     held_fixed=(*HELD_FIXED, "the learned tokenizer; projectors are separate at every setting, the same tokenizer too"),
     controls=(
         TWICE,

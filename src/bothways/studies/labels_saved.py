@@ -7,7 +7,7 @@ what a watch's hands show, the upper curve reaches a level with fewer labels, an
 from __future__ import annotations
 
 from bothways.studies.arms import HELD_FIXED, TWICE, understanding, unified
-from bothways.study.study import Arm, Comparison, Study
+from bothways.study.study import Arm, Comparison, Dial, Study
 
 ATTRIBUTE = "hour"
 LABELS = (0, 16, 64, 256, 1024)
@@ -54,6 +54,7 @@ STUDY = Study(
         for labels in LABELS
     ),
     axis=("data.sources", "world.hide.keep"),
+    dial=Dial(name="labelled pictures", at={f"labels-{labels}": labels for labels in LABELS}, doubles=True),
     held_fixed=(*HELD_FIXED, "pictures, wordings and the labels of every other attribute; 64 labelled pictures include the 16"),
     controls=(
         TWICE,

@@ -25,15 +25,16 @@ def _hidden_from(task: str) -> dict[str, Any]:
     return {"world.hide": {"attribute": ATTRIBUTE, "from": task, "how": "link"}}
 
 
-def _arms(control: Callable[..., Arm], name: str, changes: dict[str, Any]) -> tuple[Arm, Arm]:
-    return control(name, f"{name} projectors", changes), unified(name, f"{name} projectors", changes)
+def _arms(control: Callable[..., Arm], name: str) -> tuple[Arm, Arm]:
+    about, changes = SETTINGS[name]
+    return control(name, about, changes), unified(name, about, changes)
 
 
-def _gain(setting: str, control: str, kind: str, where: str) -> Comparison:
+def _gain(setting: str, control: str, kind: str) -> Comparison:
     skill = {"reading": "read", "drawing": "draw"}
     return Comparison(
         name=setting,
-        question=f"Does the other skill's data teach to {skill[kind]} the {ATTRIBUTE} {where}?",
+        question=f"Does the other skill's data teach to {skill[kind]} the {ATTRIBUTE} with {SETTINGS[setting][0]}?",
         treatment=f"unified-{setting}",
         control=f"{control}-{setting}",
         axis=("data.sources",),
@@ -41,21 +42,34 @@ def _gain(setting: str, control: str, kind: str, where: str) -> Comparison:
     )
 
 
-PROJECTORS = {"shared": {}, "separate": SEPARATE}
+SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "shared": ("shared projectors", {}),
+    "separate": ("separate projectors", SEPARATE),
+    "patches": ("separate projectors and plain patches to read", {**SEPARATE, "model.given": {"kind": "patches"}}),
+}
+PATCHES = (
+    "A tokenizer trained on the pictures may tell apart already what is to be transferred; plain patches do not, so a gain "
+    "that is there with them as well does not come from what the tokenizer of given pictures knew."
+)
 
 TO_READING = Study(
     name="transfer-to-reading",
     title="Known from drawing alone: can it be read?",
     question=f"The {ATTRIBUTE} is told in drawing requests and never about a given picture. Can a model that draws it read it?",
     claim="Knowledge that is in the drawing data alone raises reading of that concept (P1, claim 4).",
-    expectation="No transfer: skill at or below 0 in both arms, with shared projectors as with separate ones.",
+    expectation="No transfer: skill at or below 0 in both arms, with shared projectors, with separate ones and with patches.",
     base="vq-vq",
     base_changes=WITH_TEXT | _hidden_from("understanding"),
-    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _arms(understanding, name, changes)),
-    comparisons=tuple(_gain(name, "understanding", "reading", f"with {name} projectors") for name in PROJECTORS),
-    axis=("data.sources", "model.projector.shared"),
+    arms=tuple(arm for name in SETTINGS for arm in _arms(understanding, name)),
+    comparisons=tuple(_gain(name, "understanding", "reading") for name in SETTINGS),
+    axis=("data.sources", "model.projector.shared", "model.given"),
     held_fixed=HELD_FIXED,
-    controls=(TWICE, TEXT_ALONE, "Answers are well formed or not: the share stands beside the accuracy, and so does chance."),
+    controls=(
+        TWICE,
+        TEXT_ALONE,
+        PATCHES,
+        "Answers are well formed or not: the share stands beside the accuracy, and so does chance.",
+    ),
     reproduce="bothways study run transfer-to-reading",
 )
 
@@ -66,14 +80,14 @@ TO_DRAWING = Study(
         f"The {ATTRIBUTE} is told about given pictures and never in a request. Can a model that reads it draw it on request?"
     ),
     claim="Knowledge that is in the reading data alone raises drawing of that concept.",
-    expectation="No transfer: hands drawn at random in both arms, with shared projectors as with separate ones.",
+    expectation="No transfer: hands drawn at random in both arms, with shared projectors, with separate ones and with patches.",
     base="vq-vq",
     base_changes=WITH_TEXT | _hidden_from("drawing"),
-    arms=tuple(arm for name, changes in PROJECTORS.items() for arm in _arms(drawing, name, changes)),
-    comparisons=tuple(_gain(name, "drawing", "drawing", f"with {name} projectors") for name in PROJECTORS),
-    axis=("data.sources", "model.projector.shared"),
+    arms=tuple(arm for name in SETTINGS for arm in _arms(drawing, name)),
+    comparisons=tuple(_gain(name, "drawing", "drawing") for name in SETTINGS),
+    axis=("data.sources", "model.projector.shared", "model.given"),
     held_fixed=HELD_FIXED,
-    controls=(TWICE, TEXT_ALONE),
+    controls=(TWICE, TEXT_ALONE, PATCHES),
     reproduce="bothways study run transfer-to-drawing",
 )
 

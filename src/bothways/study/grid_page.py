@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from pathlib import Path
-
-import torch
 
 from bothways.core.disk import read_json, write_atomic, write_json
 from bothways.evaluate.scores import read_scores
@@ -13,7 +10,7 @@ from bothways.study.contact_sheet import contact_sheet
 from bothways.study.grid import Grid
 from bothways.study.grid_table import GridCell, tables, to_json
 from bothways.study.job import Job
-from bothways.study.run import cores
+from bothways.study.run import machine
 from bothways.vision.configs import TokenizerConfig
 
 
@@ -30,14 +27,14 @@ def write_grid(grid: Grid) -> Path:
     spent = grid.out / "cache/seconds.json"
     shared = read_json(spent) if spent.exists() else {}
     held = {
-        "machine": _machine(),
+        "machine": machine(),
         "shared_seconds": shared,
         "cells": {world: {cell.name: to_json(cell) for cell in cells} for world, cells in finished.items()},
         "missing": {f"{world}/{cell}": why for (world, cell), why in grid.missing.items()},
     }
     write_json(grid.out / "grid.json", held)
     together = ", ".join(f"{kind} {value:,.0f} s" for kind, value in shared.items()) or "nothing"
-    parts = [_INTRO.format(machine=_machine(), shared=together)]
+    parts = [_INTRO.format(machine=machine(), shared=together)]
     parts += [_of_world(grid, world, cells, pictures[world] is not None) for world, cells in finished.items()]
     write_atomic(grid.out / "grid.md", "\n".join(parts))
     return grid.out / "grid.md"
@@ -68,10 +65,6 @@ def _of_world(grid: Grid, world: str, cells: list[GridCell], has_picture: bool) 
 
 def _picture(world: str) -> str:
     return f"grid-{world}.png"
-
-
-def _machine() -> str:
-    return f"{cores()} cores, {platform.machine()}, torch {torch.__version__}"
 
 
 _INTRO = """# The grid: given x learned tokenizer

@@ -6,7 +6,7 @@ Classes: `arm0`, `arm1`, ... colour the arms; `axis`, `grid`, `label`, `zone` an
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bothways.study.svg import dot, line, opening, rect, text
@@ -32,6 +32,14 @@ class Series:
     name: str
     colour: str
     points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Across:
+    """The horizontal axis of a curve plot: what it counts, and where a number stands on it."""
+
+    name: str = "steps"
+    scale: Callable[[float], float] = math.log
 
 
 @dataclass(frozen=True)
@@ -77,18 +85,24 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
 
 
 def curves(
-    title: str, series: Sequence[Series], *, chance: float | None, unit: str, span: tuple[float, float] | None = None
+    title: str,
+    series: Sequence[Series],
+    *,
+    chance: float | None,
+    unit: str,
+    span: tuple[float, float] | None = None,
+    across: Across = Across(),
 ) -> str:
-    """Lines over training steps (logarithmic), with error bars. `span`: ends of the vertical axis, clipped beyond."""
+    """Lines over training steps, or what `across` says, with error bars. `span`: ends of the vertical axis, clipped beyond."""
     width, height, left, right, top, bottom = 340, 210, 44, 14, 30, 34
     points = [point for one in series for point in one.points]
     steps = [point[0] for point in points]
     ends = [end for point in points for end in point[1:] if end is not None] + ([chance] if chance is not None else [])
     low, high = span or _range(ends)
-    first, last = math.log(min(steps)), math.log(max(max(steps), min(steps) + 1))
+    first, last = across.scale(min(steps)), across.scale(max(steps))
 
     def x(step: float) -> float:
-        return left + (width - left - right) * (math.log(step) - first) / (last - first)
+        return left + (width - left - right) * (across.scale(step) - first) / ((last - first) or 1.0)
 
     def y(value: float) -> float:
         return top + (height - top - bottom) * (high - min(max(value, low), high)) / (high - low)
@@ -100,8 +114,8 @@ def curves(
             text(left - 6, y(tick) + 3.5, _number(tick), "tick", "end"),
         ]
     shown = _spaced(sorted(set(steps)), x, 30)
-    parts += [text(x(step), height - 18, f"{step:,.0f}", "tick", "middle") for step in shown]
-    parts.append(text((left + width - right) / 2, height - 4, f"steps · {unit}", "tick", "middle"))
+    parts += [text(x(step), height - 18, _place(step), "tick", "middle") for step in shown]
+    parts.append(text((left + width - right) / 2, height - 4, f"{across.name} · {unit}", "tick", "middle"))
     if chance is not None:
         parts.append(line(left, y(chance), width - right, y(chance), "chance"))
     for one in series:
@@ -113,7 +127,7 @@ def curves(
         path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value, _, _ in one.points)
         parts.append(f'<polyline class="curve {one.colour}" points="{path}"/>')
         for step, value, _, _ in one.points:
-            told = f"{one.name}, step {step:,.0f}: {value:.3f}"
+            told = f"{one.name}, {across.name} {_place(step)}: {value:.3f}"
             parts.append(dot(x(step), y(value), 3.0, one.colour, told))
     return "".join([*parts, "</svg>"])
 
@@ -169,6 +183,11 @@ def _spaced(steps: Sequence[float], x, least_px: float) -> list[float]:
 def signed(value: float) -> str:
     """+0.067, with a true minus sign."""
     return f"{value:+.3f}".replace("-", "−")
+
+
+def _place(value: float) -> str:
+    """900, 1,024 or 0.25."""
+    return f"{value:,.0f}" if value == round(value) else f"{value:.2f}"
 
 
 def _number(value: float) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bothways.core.config import digest_of, read_yaml
 from bothways.core.disk import read_json, write_atomic, write_json
+from bothways.study.dial import dial_plots
 from bothways.study.examples import answers, edits, requests
 from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
@@ -72,6 +73,7 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "differences": plan.differences if plan else (),
         "ledger": ledger_rows(study, ledger, plan),
         "machine": ledger.machine,
+        "dial": dial_plots(found),
         "forests": [(c, plot) for c in study.comparisons if (plot := forest_of(found, c))],
         "reading": score_groups(found, "reading", reading, colours),
         "reading_arms": reading,

@@ -4,7 +4,7 @@
     OUT/runs/<hash>/          one run folder, named by the hash of its resolved config and of the exams that it sits
     OUT/runs/cache/           tokens of the pools' and the exam's pictures
     OUT/<arm>-<seed>          a link to the run of that arm and seed
-    OUT/report.html, OUT/report.json
+    OUT/report.html, OUT/report.json, OUT/dial.json
 
 Studies that are given one folder of runs share what they have in common. One that was interrupted goes on where it stopped when
 it is run again with the same `out`: a run is done when its ledger is written, which is last.
@@ -29,6 +29,7 @@ from bothways.core.sample import AbstractPicture
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
 from bothways.recipes.recipe import Recipe
+from bothways.study.dial import placed
 from bothways.study.job import Job
 from bothways.study.ledger import ArmLedger, Ledger
 from bothways.study.on_ray import run_on
@@ -89,12 +90,12 @@ def report(study: Study, out: Path, runs: Path | None = None) -> Path:
     shown = finished(study, [job for job in jobs if job.is_done], out)
     seconds = read_json(jobs[0].cache / SECONDS) if (jobs[0].cache / SECONDS).exists() else {}
     arms = {arm: _added([job.cost for job in done]) for arm, done in shown.jobs.items()}
-    machine = f"{cores()} cores, {platform.machine()}, torch {torch.__version__}"
     folders = {arm: [out / job.title for job in done] for arm, done in shown.jobs.items()}
     changed = tuple({"when": one["when"], "changed": one["changed"]} for one in amendments(out))
     standing = Standing(shown.missing, None if held is None else held["hash"], changed)
-    ledger = Ledger(shared=seconds, arms=arms, machine=machine)
-    return write_report(shown.study, folders, out, ledger, plan=plan_of(shown.study), standing=standing)
+    ledger = Ledger(shared=seconds, arms=arms, machine=machine())
+    planned = plan_of(shown.study)
+    return write_report(placed(planned, out), folders, out, ledger, plan=planned, standing=standing)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,12 @@ def finished(study: Study, done: list[Job], out: Path) -> Shown:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def machine() -> str:
+    """What a report says of where it was made, e.g. "2 cores, x86_64, torch 2.13.0"."""
+    number = cores()
+    return f"{number} core{'' if number == 1 else 's'}, {platform.machine()}, torch {torch.__version__}"
 
 
 def jobs_of(planned: Plan, out: Path, runs: Path | None = None) -> list[Job]:

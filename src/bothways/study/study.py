@@ -36,6 +36,14 @@ class Comparison(Config):
     seed_sd_source: str = ""  # where that is known from
 
 
+class Dial(Config):
+    """What the settings of a study differ in: the x-axis of a plot of what both arms of each comparison score."""
+
+    name: str  # with its unit
+    at: dict[str, float] = Field({})  # comparison -> place; empty: measured before the report is written, see study/dial.py
+    doubles: bool = False  # places are shown as log2(1 + place)
+
+
 class Study(Config):
     """A question, what is expected, what differs, what is held fixed, and the rule that turns results into a verdict."""
 
@@ -50,6 +58,7 @@ class Study(Config):
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
+    dial: Dial | None = None  # along which its comparisons are settings of one question
     matching: Literal["own-task samples", "none"] = "own-task samples"
     held_fixed: tuple[str, ...] = ()  # sentences for the report
     controls: tuple[str, ...] = ()  # what else could explain a difference, and what was done about it
@@ -76,6 +85,11 @@ class Study(Config):
                     f"Comparison `{comparison.name}` rests on `{comparison.primary}`, which is a gate: it sits at the ceiling "
                     "in every arm, so it can decide nothing; choose a measure between chance and ceiling."
                 )
+        unplaced = [c.name for c in self.comparisons if self.dial and self.dial.at and c.name not in self.dial.at]
+        if unplaced:
+            raise ConfigError(
+                f"Study `{self.name}` has no place on its dial for {', '.join(unplaced)}; set it in dial.at, or dial: null."
+            )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
         wrong = [seed for seed in self.seeds if (seed >= PILOT_SEEDS) != self.pilot]
