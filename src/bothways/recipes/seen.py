@@ -113,11 +113,13 @@ def distinct_pictures(recipe: Recipe, run: dict[str, Seen]) -> dict[str, dict[st
         of_a_world = isinstance(source, WorldSourceConfig)
         pool = source.pool if of_a_world else name
         num = min(int(seen.samples), (source.num_pictures if of_a_world else _num_own(recipe, name)) or int(seen.samples))
-        shown = {"given": [pool] * (seen.given_images > 0), "learned": [pool] * (seen.learned_images > 0)}
-        if of_a_world and name.endswith("/edit"):
-            shown["learned"].append(f"{pool}, edited")
+        of_edits = {f"{pool}, edited": seen.samples} if of_a_world and name.endswith("/edit") else {}  # one a sample, drawn
+        shown = {
+            "given": {pool: seen.given_images},
+            "learned": of_edits | {pool: seen.learned_images - sum(of_edits.values())},
+        }
         for side, pools in shown.items():
-            for one in pools:
+            for one in (one for one, times in pools.items() if times > 0):
                 found[side][one] = max(found[side].get(one, 0), num)
     return found
 
