@@ -74,6 +74,15 @@ def test_a_budget_that_no_whole_number_meets_is_refused():
         samples_to_meet(single, "tokens", 1.4 * amount(single, "tokens"))
 
 
+def test_pairs_cannot_be_met_by_an_arm_of_text_alone():
+    text = DRAWS | {"data.sources.watch/draw.samples_per_step": 0, "data.sources.watch/text": {"samples_per_step": 4}}
+    arms = (Arm(name="understanding", changes=READS), Arm(name="drawing", changes=text), Arm(name="unified"))
+    mute = study("image-text pairs").with_changes({"arms": [arm.to_dict() for arm in arms]})
+    mute = mute.with_changes({"comparisons": [mute.comparisons[1].to_dict()]})
+    with pytest.raises(ConfigError, match=r"drawing 0, .*no whole number of steps makes drawing meet it"):
+        plan(mute, unified_training.recipe())
+
+
 def test_own_task_samples_and_no_matching_need_no_layout():
     planned = plan(study("own-task samples"), unified_training.recipe())
     assert planned.steps == dict.fromkeys(("understanding", "drawing", "unified"), unified_training.STEPS)

@@ -129,3 +129,7 @@ def test_encoding_a_picture_costs_what_its_convolutions_and_linear_layers_do_and
             layer.register_forward_hook(note)
     whole = flops.encoding_cost(tokenizer)
     assert sum(seen) <= whole < 1.1 * sum(seen)
+    if tokenizer.spec.can_draw:
+        seen.clear()
+        tokenizer.decode(tokenizer.encode(torch.zeros(1, 3, 48, 48)))
+        assert sum(seen) <= whole + flops.decoding_cost(tokenizer) < 1.1 * sum(seen)

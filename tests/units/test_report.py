@@ -61,6 +61,7 @@ def ledger() -> Ledger:
             "sources": {"watch/vqa": vqa},
             "parts": parts | {"optimizer": {"weights": 0.04e13}},
             "encoding": encoding,
+            "decoding": {"pictures": 400, "flops": 1e11},
         }
     )
     return Ledger(shared={"render": 4.0, "encode": 11.0}, arms=dict.fromkeys(ARMS, arm), machine="2 cores")
@@ -109,6 +110,7 @@ def test_question_fixed_things_costs_and_declared_differences_are_told(page):
         "FLOPs: forward, frozen weights",
         "FLOPs of one sample of watch/vqa",
         "image-text pairs",
+        "FLOPs: decoding pictures",
         "bothways quickstart",
     ):
         assert told in text, told

@@ -68,6 +68,13 @@ def test_a_picture_is_encoded_once_a_tokenizer_and_again_for_every_sample_withou
     assert apart.encoding.pictures == 20
 
 
+def test_drawings_and_their_reconstructions_are_decoded_and_open_drawings_have_none():
+    recipe = unified_training.recipe(exam__num_drawings=20, exam__num_open_drawings=5, exam__num_edits=7)
+    price = flops.decoding_cost(tiny.model().learned)
+    assert spending_of(recipe).decoding.flops == 45 * price, "no source of edits, so none is asked for"
+    assert spending_of(recipe, draws=False).decoding.pictures == 0
+
+
 def test_without_a_model_the_same_is_found_on_the_meta_device_and_parts_and_sources_add_up():
     recipe = unified_training.recipe(train__muon={})
     spent = spending_of(recipe)

@@ -81,8 +81,7 @@ def test_a_study_says_what_is_asked_expected_and_controlled_and_what_it_costs(na
     assert study.reproduce.startswith("bothways ") and study.reproduce.split()[-1] in (name, "quickstart")
     assert cost.runs == len(study.arms) and 0.1 < cost.core_hours < 10
     assert str(cost).startswith(f"{cost.runs} runs a seed") and str(cost).endswith(" GB")
-    milestones = planned(name).configs[study.arms[0].name][study.seeds[0]].train.milestones
-    assert cost.disk_mb == pytest.approx(cost.runs * 12 * (milestones + 1), rel=0.25), "weights and optimizer, then answers"
+    assert 55 * cost.runs < cost.disk_mb < 70 * cost.runs, "six checkpoints of weights and moments, and answers"
 
 
 def test_operations_of_a_study_are_the_sum_over_its_arms_and_give_the_hours_that_were_measured():

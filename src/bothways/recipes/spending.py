@@ -9,9 +9,10 @@ import torch
 from bothways.model.encodings import encodings_for
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.assemble import build_model
-from bothways.recipes.flops import Work, encoding_cost, total, training, update
+from bothways.recipes.flops import Work, decoding_cost, encoding_cost, total, training, update
 from bothways.recipes.recipe import Recipe
 from bothways.recipes.seen import Seen, distinct_pictures, seen_of, whole_run
+from bothways.recipes.sources import EDITING, trains
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,14 @@ class Encoding:
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """Of the last exam at most: `pictures` made of tokens, those drawn and edited and the reconstructions beside them."""
+
+    pictures: int
+    flops: float
+
+
+@dataclass(frozen=True)
 class Spending:
     """Of a whole run. `seen`: by source; `sources`: source -> part -> operations; `optimizer`: operations of all updates."""
 
@@ -32,6 +41,7 @@ class Spending:
     sources: dict[str, dict[str, Work]]
     optimizer: float
     encoding: Encoding
+    decoding: Decoding
 
     @property
     def parts(self) -> dict[str, Work]:
@@ -42,12 +52,13 @@ class Spending:
 
     @property
     def flops(self) -> float:
-        """Of training: the parts', forward and backward, and the optimizer's. Encoding, which arms share, is apart."""
+        """Of training: the parts', forward and backward, and the optimizer's. Apart: encoding, which arms share, and exams."""
         return total(self.parts.values()) + self.optimizer
 
 
-def spending_of(recipe: Recipe, model: UnifiedModel | None = None) -> Spending:
-    """`model`: the recipe's, where there is one already; else it is built without weights, on the meta device.
+def spending_of(recipe: Recipe, model: UnifiedModel | None = None, draws: bool = True) -> Spending:
+    """`model`: the recipe's, where there is one already; else it is built without weights, on the meta device. `draws`: whether
+    the last exam asks for drawings.
 
     Raises: ConfigError or DataError when a part or a source cannot be had.
     """
@@ -58,6 +69,7 @@ def spending_of(recipe: Recipe, model: UnifiedModel | None = None) -> Spending:
         sources={name: training(model, seen) for name, seen in run.items()},
         optimizer=update(model, recipe.train) * recipe.train.steps,
         encoding=_encoding(recipe, model, run),
+        decoding=_decoding(recipe, model, draws),
     )
 
 
@@ -83,3 +95,12 @@ def _encoding(recipe: Recipe, model: UnifiedModel, run: dict[str, Seen]) -> Enco
             seen.given_images * price["given"] + seen.learned_images * price["learned"] for seen in run.values()
         ),
     )
+
+
+def _decoding(recipe: Recipe, model: UnifiedModel, draws: bool) -> Decoding:
+    exam = recipe.exam
+    with_truth = min(exam.num_drawings, exam.num_pictures) if draws else 0
+    with_truth += min(exam.num_edits, exam.num_pictures) if trains(recipe, EDITING) else 0
+    without = min(exam.num_open_drawings, exam.num_pictures) if draws else 0
+    pictures = 2 * with_truth + without
+    return Decoding(pictures, pictures * decoding_cost(model.learned))

@@ -64,10 +64,9 @@ def refuse_unmet(study: Study, recipes: Mapping[str, Recipe]) -> None:
     for comparison in study.comparisons:
         treatment, control = comparison.treatment, comparison.control
         if not _equal(spent[treatment], spent[control]):
-            more = spent[treatment] / spent[control] - 1
             raise ConfigError(
-                f"{treatment} spends {spent[treatment]:.3g} {budget} and {control} {spent[control]:.3g} ({more:+.0%}), and "
-                f"study `{study.name}` matches {budget} within {TOLERANCE:.0%}; "
+                f"{treatment} spends {_told(spent[treatment])} {budget} and {control} {_told(spent[control])}, and study "
+                f"`{study.name}` matches {budget} within {TOLERANCE:.0%}; "
                 f"{_advice(control, recipes[control], prices[control], spent[treatment])}, or set matching: none."
             )
 
@@ -96,8 +95,8 @@ def samples_to_meet(recipe: Recipe, budget: Budget, target: float) -> dict[str, 
     Raises: ConfigError when no whole numbers of samples do, within the tolerance.
     """
     price, taken = price_of(recipe, budget), _taken(recipe)
-    left = target / recipe.train.steps - price.step
-    times = left / (price.of_step(taken) - price.step)
+    own = price.of_step(taken) - price.step
+    times = (target / recipe.train.steps - price.step) / own if own else 1
     scaled = {name: max(1, round(times * number)) for name, number in taken.items()}
     _refuse_missed(recipe, budget, recipe.train.steps * price.of_step(scaled), target, "data.sources.*.samples_per_step")
     return {f"data.sources.{name}.samples_per_step": number for name, number in scaled.items()}
@@ -109,7 +108,9 @@ def amount(recipe: Recipe, budget: Budget) -> float:
 
 
 def _nearest_steps(recipe: Recipe, price: Price, target: float) -> int:
-    return max(1, round(target / price.of_step(_taken(recipe))))
+    """At least one; any number will do where steps spend nothing (pairs of an arm of text alone), which then misses."""
+    each = price.of_step(_taken(recipe))
+    return max(1, round(target / each)) if each else 1
 
 
 def _taken(recipe: Recipe) -> dict[str, int]:
@@ -123,6 +124,11 @@ def _equal(one: float, other: float) -> bool:
 def _refuse_missed(recipe: Recipe, budget: Budget, found: float, target: float, key: str) -> None:
     if not _equal(found, target):
         raise ConfigError(
-            f"`{recipe.name}` cannot spend {target:.4g} {budget} by whole numbers of {key}: the nearest is {found:.4g} "
-            f"({found / target - 1:+.1%}, and {TOLERANCE:.0%} is allowed); take smaller steps, or more of them."
+            f"`{recipe.name}` cannot spend {_told(target)} {budget} by whole numbers of {key}: the nearest is {_told(found)}, "
+            f"and {TOLERANCE:.0%} more or less is allowed; take smaller steps, or more of them."
         )
+
+
+def _told(amount: float) -> str:
+    """38,400; 3.64e+13."""
+    return f"{amount:,.0f}" if amount < 1e9 else f"{amount:.3g}"

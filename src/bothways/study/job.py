@@ -85,7 +85,7 @@ def work(job: Job) -> None:
         parameters=freeze.counts(model)[freeze.ALL]["trained"],
         steps=fitted.steps,
         samples=fitted.samples,
-        **counted(spending_of(job.recipe, model)),
+        **counted(spending_of(job.recipe, model, job.draws)),
     )
     write_json(job.folder / LEDGER, cost.to_dict())
 

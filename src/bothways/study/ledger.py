@@ -51,6 +51,13 @@ class EncodingLedger(Config):
     flops_without_cache: float = 0.0
 
 
+class DecodingLedger(Config):
+    """What the learned tokenizer made of tokens in the last exam, reconstructions too."""
+
+    pictures: int = 0
+    flops: float = 0.0
+
+
 class ArmLedger(Config):
     """One run of one arm, or the sum over several."""
 
@@ -64,6 +71,7 @@ class ArmLedger(Config):
     sources: dict[str, SourceLedger] = Field({})
     parts: dict[str, PartLedger] = Field({})
     encoding: EncodingLedger = EncodingLedger()  # shared by all arms of a study, which encode a picture once together
+    decoding: DecodingLedger = DecodingLedger()  # in the last exam, at most
 
     @property
     def flops(self) -> float | None:
@@ -98,6 +106,7 @@ def added(costs: Sequence[ArmLedger]) -> ArmLedger:
         sources=_records([cost.sources for cost in costs]),
         parts=_records([cost.parts for cost in costs]),
         encoding=_by_key(cost.encoding.to_dict() for cost in costs),
+        decoding=_by_key(cost.decoding.to_dict() for cost in costs),
     )
 
 
@@ -130,4 +139,5 @@ def counted(spent: Spending) -> dict[str, Any]:
     if spent.optimizer:
         parts["optimizer"] = {"weights": spent.optimizer}
     totals = {name: sum(source[name] for source in sources.values()) for name in ("pairs", "images", "tokens")}
-    return {**totals, "sources": sources, "parts": parts, "encoding": asdict(spent.encoding)}
+    apart = {"encoding": asdict(spent.encoding), "decoding": asdict(spent.decoding)}
+    return {**totals, "sources": sources, "parts": parts, **apart}

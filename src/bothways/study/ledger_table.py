@@ -27,7 +27,7 @@ class LedgerRow:
 def ledger_rows(study: Study, ledger: Ledger, plan: Plan | None) -> list[LedgerRow]:
     """What each arm saw and cost, its runs together. Rows without a number in them are left out."""
     arms: Arms = [ledger.arms.get(arm.name) for arm in study.arms]
-    rows = [*_samples(study, plan), *_budgets(study, arms), *_operations(arms), *_encoding(arms)]
+    rows = [*_samples(study, plan), *_budgets(study, arms), *_operations(arms), *_tokenizers(arms)]
     return [row for row in rows if any(value not in ("–", "0") for value in row.values)] + _seconds(ledger, arms)
 
 
@@ -96,11 +96,12 @@ def _of_one(arm: ArmLedger, name: str) -> float | None:
     return source.flops / source.samples if source else None
 
 
-def _encoding(arms: Arms) -> list[LedgerRow]:
+def _tokenizers(arms: Arms) -> list[LedgerRow]:
     once, again = "each picture once; arms share them, so they are no part of a budget", "had every sample been encoded anew"
     return [
         LedgerRow("FLOPs: encoding pictures", _each(arms, lambda arm: flops(arm.encoding.flops)), once),
         LedgerRow("FLOPs: without a cache", _each(arms, lambda arm: flops(arm.encoding.flops_without_cache)), again),
+        LedgerRow("FLOPs: decoding pictures", _each(arms, lambda arm: flops(arm.decoding.flops)), "in the last exam"),
     ]
 
 
