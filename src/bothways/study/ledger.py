@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bothways.recipes.spending import Spending
 
 KINDS = ("render", "encode", "train", "evaluate", "draw", "read")
+OPTIMIZER = "optimizer"  # stands among the parts; what it does is no gradient
 COUNTS = ("steps", "samples", "pairs", "images", "tokens")  # of an `ArmLedger`; they add up over runs
 
 
@@ -36,7 +37,7 @@ class PartLedger(Config):
     frozen: float = 0.0  # forward, where no weight is trained
     forward: float = 0.0  # forward, where weights are trained
     through: float = 0.0  # gradients of what comes in
-    weights: float = 0.0  # gradients of weights; the optimizer's own products
+    weights: float = 0.0  # gradients of weights; of the optimizer its own products
 
     @property
     def total(self) -> float:
@@ -137,7 +138,7 @@ def counted(spent: Spending) -> dict[str, Any]:
     }
     parts = {name: asdict(work) for name, work in spent.parts.items()}
     if spent.optimizer:
-        parts["optimizer"] = {"weights": spent.optimizer}
+        parts[OPTIMIZER] = {"weights": spent.optimizer}
     totals = {name: sum(source[name] for source in sources.values()) for name in ("pairs", "images", "tokens")}
     apart = {"encoding": asdict(spent.encoding), "decoding": asdict(spent.decoding)}
     return {**totals, "sources": sources, "parts": parts, **apart}

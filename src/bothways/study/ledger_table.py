@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bothways.study.budget import TOLERANCE
-from bothways.study.ledger import ArmLedger, Ledger, PartLedger
+from bothways.study.ledger import OPTIMIZER, ArmLedger, Ledger, PartLedger
 from bothways.study.plan import Plan
 from bothways.study.study import Study
 from bothways.study.tables import count, flops, seconds
@@ -73,7 +73,7 @@ def _operations(arms: Arms) -> list[LedgerRow]:
         for name in parts
     ]
     rows += [
-        LedgerRow(f"FLOPs: {told}", _each(arms, lambda arm, use=use: flops(_for(arm, use))), "over all parts")
+        LedgerRow(f"FLOPs: {told}", _each(arms, lambda arm, use=use: flops(_for(arm, use))), "over all parts of the model")
         for use, told in (("frozen", "forward, frozen weights"), ("forward", "forward, trained weights"))
     ]
     rows.append(
@@ -88,7 +88,7 @@ def _operations(arms: Arms) -> list[LedgerRow]:
 
 
 def _for(arm: ArmLedger, use: str) -> float:
-    return sum(getattr(part, use) for part in arm.parts.values())
+    return sum(getattr(part, use) for name, part in arm.parts.items() if name != OPTIMIZER)
 
 
 def _of_one(arm: ArmLedger, name: str) -> float | None:
@@ -100,7 +100,7 @@ def _tokenizers(arms: Arms) -> list[LedgerRow]:
     once, again = "each picture once; arms share them, so they are no part of a budget", "had every sample been encoded anew"
     return [
         LedgerRow("FLOPs: encoding pictures", _each(arms, lambda arm: flops(arm.encoding.flops)), once),
-        LedgerRow("FLOPs: without a cache", _each(arms, lambda arm: flops(arm.encoding.flops_without_cache)), again),
+        LedgerRow("FLOPs: encoding without a cache", _each(arms, lambda arm: flops(arm.encoding.flops_without_cache)), again),
         LedgerRow("FLOPs: decoding pictures", _each(arms, lambda arm: flops(arm.decoding.flops)), "in the last exam"),
     ]
 
