@@ -78,7 +78,9 @@ def _operations(arms: Arms) -> list[LedgerRow]:
     ]
     rows.append(
         LedgerRow(
-            "FLOPs: backward", _each(arms, lambda arm: flops(_for(arm, "through") + _for(arm, "weights"))), "over all parts"
+            "FLOPs: backward",
+            _each(arms, lambda arm: flops(_for(arm, "through") + _for(arm, "weights"))),
+            "over all parts of the model",
         )
     )
     return rows + [
