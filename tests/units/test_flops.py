@@ -36,6 +36,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "regression": {"given": KL, "learned": KL, "head": {"kind": "regression"}},
     "diffusion, ddpm": DRAWS_KL | {"head": {"kind": "diffusion", "width": 16, "num_blocks": 2}},
     "diffusion, flow": DRAWS_KL | {"head": {"kind": "diffusion", "form": "flow", "draws_per_token": 3}, "order": "random"},
+    "denoise": {"given": KL, "learned": KL, "head": {"kind": "denoise"}},
+    "masked": {"head": {"kind": "masked"}},
+    "embedding target": {"given": KL, "learned": KL, "head": {"kind": "regression"}, "target": {"side": "ema"}},
+    "live embedding target": {"given": KL, "learned": KL, "head": {"kind": "regression"}, "target": {"side": "live"}},
     "causal given": {"causal_given": True},
     "learned marks": {"learn_marks": True},
     "aligned source": {"aligned_source": True},
@@ -72,6 +76,7 @@ def seen(model: UnifiedModel, samples: list[Sample]) -> Seen:
 @pytest.mark.parametrize("name", MODELS)
 def test_the_ledger_is_what_torch_counts_for_samples_of_every_pattern(name: str):
     model = tiny.model(**({"backbone": MATMUL} | MODELS[name])).train()
+    model.before_step(1)
     for pattern in tiny.PATTERNS:
         samples = [tiny.sample(pattern)]
         found = flops.total(flops.training(model, seen(model, samples)).values())

@@ -20,12 +20,14 @@ from bothways.recipes.spending import spending_of
 from bothways.train.optim import build_optimizer
 
 MODELS = [name for name in names() if load_recipe(name).kind == "model"]
+TOWER = {"size_px": 56, "width": 48, "num_layers": 2, "num_heads": 2, "mlp_ratio": 2}
 # A published tower and autoencoder, smaller; everything else keeps the tokenizers that it ships with.
 SMALLER = {
     "unifluid-2b": {
         "model.given": {"size_px": 64, "width": 48, "num_layers": 2, "num_heads": 2, "mlp_ratio": 2},
         "model.learned": {"size_px": 64, "channels": [32, 32, 32, 32, 32], "num_res_blocks": 1},
-    }
+    },
+    "unihetero-7b": {f"model.{side}": TOWER for side in ("given", "learned")},
 }
 STEPS = 2
 
@@ -46,6 +48,7 @@ def test_a_run_of_a_recipe_spends_what_torch_counts(name: str, monkeypatch: pyte
     stream, optimizer = stream_of(recipe, recipe.world.build(), model), build_optimizer(model, recipe.train)
     found = 0.0
     for step in range(STEPS):
+        model.before_step(step + 1)  # no step at which targets are looked at
         for sample in stream.samples(step):
             batch = model.attach(collate([stream.build(sample, dropped(sample, step, recipe.data), step)], [sample]))
             found += products(lambda batch=batch: sum(t.total for t in model.terms(batch).values()).backward())

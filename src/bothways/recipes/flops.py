@@ -27,6 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bothways.core.spec import Discrete
 from bothways.heads.head import AbstractHead
+from bothways.model.target import EmbeddingTarget
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.seen import Seen
 from bothways.train.config import TrainConfig
@@ -42,6 +43,8 @@ UNITS = {
     "given projector": "given",
     "learned projector": "drawn",
     "source projector": "edited",
+    "times of noise": "noised",
+    "embedding target": "image",
 }
 """Part -> the number of `Seen` that it works on."""
 
@@ -89,14 +92,28 @@ def prices(model: UnifiedModel) -> dict[str, Work]:
         "backbone": layers,
         "attention": attention,
         "text head": _chain([backbone.text_head], hidden),
-        "image head": _head(head, hidden),
+        "image head": _head(head, hidden and not model.config.gate_is_closed),
         "given projector": _chain([model.given_projector], False) + Work(frozen=vectors_cost(model.given)),
         "learned projector": _chain([model.learned_projector], False) + Work(frozen=vectors_cost(model.learned)),
     }
     if model.source_projector is not None:
         beside = _chain([model.source_projector], False)
         found["source projector"] = beside + Work(frozen=vectors_cost(model.learned))
+    if model.config.drawing.noised:
+        found["times of noise"] = _chain([model.in_place], False)
+    if isinstance(model.target, EmbeddingTarget):
+        found["embedding target"] = _target(model.target)
     return found
+
+
+def _target(target: EmbeddingTarget) -> Work:
+    """Of one token that is predicted: its embedding, and the sums of products that its read-out follows from. What is looked at
+    every so many steps is left out."""
+    width, others = target.features.shape[0] - 1, target.features.shape[1]
+    sums = target.moments.sums
+    beside = Work(frozen=2.0 * (width * others + sums.shape[0] * sums.shape[1]))
+    embedded = _chain([target.source], False)
+    return beside + (embedded if target.learns else Work(frozen=embedded.frozen + embedded.forward))
 
 
 def _backbone(blocks: Iterable[nn.Module], squares: float, reached: bool) -> tuple[Work, Work]:
@@ -163,7 +180,9 @@ def encoding_cost(tokenizer: AbstractTokenizer) -> float:
 
 
 def decoding_cost(tokenizer: AbstractTokenizer) -> float:
-    """Operations of decoding one picture's tokens."""
+    """Operations of decoding one picture's tokens; none where a tokenizer cannot."""
+    if not tokenizer.spec.can_draw:
+        return 0.0
     with torch.inference_mode():
         tokens = tokenizer.encode(_picture(tokenizer))
     return _counted(lambda: tokenizer.decode(tokens))

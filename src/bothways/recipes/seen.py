@@ -39,7 +39,8 @@ class Seen:
     text: float = 0  # positions that predict a text token or a mark
     image: float = 0  # positions that predict an image token
     given: float = 0  # positions that hold a given token
-    drawn: float = 0  # positions that hold a learned token
+    drawn: float = 0  # positions that hold a learned token, as it is or with noise on it
+    noised: float = 0  # those with noise on them
     edited: float = 0  # positions at which a token of the picture to be edited may be seen beside
 
     def __add__(self, other: Seen) -> Seen:
@@ -51,9 +52,9 @@ class Seen:
 
 def seen_in(sample: Sample, sequence: Sequence) -> Seen:
     """The numbers of one sample as it is laid out."""
-    clean, duty = sequence.content == Content.CLEAN, sequence.duty
+    enters, duty = np.isin(sequence.content, (Content.CLEAN, Content.NOISED)), sequence.duty
     spans = {side: [span for span in sequence.images if span.learn == side] for side in (False, True)}
-    held = {side: sum(int(clean[span.start : span.start + span.num_tokens].sum()) for span in spans[side]) for side in spans}
+    held = {side: sum(int(enters[span.start : span.start + span.num_tokens].sum()) for span in spans[side]) for side in spans}
     views = {side: len({span.segment for span in spans[side] if not span.copy}) for side in spans}
     has_text = any(isinstance(segment, Text) and segment.content for segment in sample.segments)
     return Seen(
@@ -68,6 +69,7 @@ def seen_in(sample: Sample, sequence: Sequence) -> Seen:
         image=int((duty == Duty.IMAGE).sum()),
         given=held[False],
         drawn=held[True],
+        noised=int((sequence.content == Content.NOISED).sum()),
         edited=int((sequence.source >= 0).sum()),
     )
 
