@@ -306,6 +306,17 @@ def test_answers_that_are_broken(copied: Path, told) -> None:
     refused(told("mark", copied), RUN, "no answers")
 
 
+# Studies ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_that_an_arm_cannot_meet(tmp_path: Path, told) -> None:
+    study = tmp_path / "equal.yaml"
+    study.write_text("like: quickstart\nmatching: tokens\n")
+    refused(told("study", "plan", study), CONFIG, "tokens and understanding", "within 2%", "train.steps=")
+    study.write_text("like: quickstart\nmatching: joules\n")
+    refused(told("study", "plan", study), CONFIG, "`matching` is 'joules'")
+
+
 # Output paths -------------------------------------------------------------------------------------------------------
 
 

@@ -50,7 +50,21 @@ def runs_of(folder: Path, seeds: tuple[int, ...] = (0,), **more) -> dict[str, li
 
 
 def ledger() -> Ledger:
-    arm = ArmLedger(seconds={"train": 120.0, "draw": 8.5}, parameters=1_000_000, steps=400, samples=35_200, tokens=3_000_000)
+    vqa = {"samples": 35_200, "pairs": 35_200, "images": 35_200, "tokens": 3_000_000, "flops": 1.76e13}
+    parts = {"backbone": {"forward": 0.5e13, "through": 0.5e13, "weights": 0.5e13}, "attention": {"frozen": 0.26e13}}
+    encoding = {"pictures": 12_000, "flops": 2.7e12, "flops_without_cache": 8.1e12}
+    arm = ArmLedger.parse(
+        {
+            "seconds": {"train": 120.0, "draw": 8.5},
+            "parameters": 1_000_000,
+            "steps": 400,
+            **{name: vqa[name] for name in ("samples", "pairs", "images", "tokens")},
+            "sources": {"watch/vqa": vqa},
+            "parts": parts | {"optimizer": {"weights": 0.04e13}},
+            "encoding": encoding,
+            "decoding": {"pictures": 400, "flops": 1e11},
+        }
+    )
     return Ledger(shared={"render": 4.0, "encode": 11.0}, arms=dict.fromkeys(ARMS, arm), machine="2 cores")
 
 
@@ -93,6 +107,11 @@ def test_question_fixed_things_costs_and_declared_differences_are_told(page):
         "seconds: encode",
         "11.0 once for all arms",
         "1.8 × 10¹³",
+        "FLOPs: attention",
+        "FLOPs: forward, frozen weights",
+        "FLOPs of one sample of watch/vqa",
+        "image-text pairs",
+        "FLOPs: decoding pictures",
         "bothways quickstart",
     ):
         assert told in text, told
@@ -104,7 +123,7 @@ def test_the_numbers_of_the_page_are_those_of_the_json(page):
         assert f"{values['scores'][arm]['reading/hour/accuracy']['value']:.3f}" in text
     difference = next(d for d in values["differences"]["reading"] if d["measure"] == "reading/hands/skill")
     assert text.count(signed(difference["value"])) >= 2
-    assert values["ledger"]["flops"]["unified"] == 6.0 * 1_000_000 * 3_000_000
+    assert values["ledger"]["flops"]["unified"] == pytest.approx(1.8e13)
 
 
 def test_curves_run_over_the_checkpoints_and_end_at_the_final_exam(page):

@@ -60,6 +60,21 @@ class AbstractBackbone(nn.Module, ABC):
     def width(self) -> int:
         """D."""
 
+    @property
+    @abstractmethod
+    def blocks(self) -> nn.ModuleList:
+        """The layers that every position goes through, in order; attention is in each."""
+
+    @property
+    @abstractmethod
+    def text_head(self) -> nn.Module:
+        """What turns a hidden state into text logits."""
+
+    @property
+    @abstractmethod
+    def attention_width(self) -> int:
+        """Heads times the width of a head."""
+
     @abstractmethod
     def embed(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape D"]:
         """Embeddings of text ids."""

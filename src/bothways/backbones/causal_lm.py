@@ -40,6 +40,18 @@ class CausalLM(AbstractBackbone):
     def width(self) -> int:
         return self.config.shape.width
 
+    @property
+    def blocks(self) -> torch.nn.ModuleList:
+        return self.lm.model.layers
+
+    @property
+    def text_head(self) -> torch.nn.Module:
+        return self.lm.lm_head
+
+    @property
+    def attention_width(self) -> int:
+        return self.config.shape.num_heads * self.config.shape.head_width
+
     def embed(self, ids: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape D"]:
         return self.lm.get_input_embeddings()(ids)
 

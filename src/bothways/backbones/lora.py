@@ -52,7 +52,9 @@ class Adapter:
 
 
 def checksum_of(tensor: torch.Tensor) -> str:
-    """Of the numbers themselves; about a second a gigabyte."""
+    """Of the numbers themselves; about a second a gigabyte. Nothing on the meta device, where a model has none."""
+    if tensor.is_meta:
+        return ""
     data = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
     return hashlib.blake2b(data.numpy(), digest_size=16).hexdigest()
 
@@ -60,6 +62,8 @@ def checksum_of(tensor: torch.Tensor) -> str:
 @torch.no_grad()
 def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
     """A even in +-1 / sqrt(fan-in), as peft's own; B zero, so a model with fresh adapters is the model without."""
+    if parameter.is_meta:
+        return
     if ".lora_B." in name:
         parameter.zero_()
         return

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bothways.core.errors import ConfigError
-from bothways.core.randomness import rng
 from bothways.core.sample import AbstractPicture, Image, Sample
 from bothways.data.configs import MixtureConfig
+from bothways.data.dropout import dropped
 from bothways.data.source import Source
 from bothways.layout.batch import Batch, collate
 from bothways.layout.sequence import Sequence
@@ -48,15 +48,7 @@ class MixtureStream:
         return [self.attach(self._batch(some, step)) for some in dealt if some]
 
     def _batch(self, samples: list[Sample], step: int) -> Batch:
-        return collate([self.build(sample, self._dropped(sample, step), step) for sample in samples], samples)
-
-    def _dropped(self, sample: Sample, step: int) -> frozenset[str]:
-        """Given text and images are dropped apart, only in samples that learn an image."""
-        share = self.config.drop_condition
-        if not share or not sample.learns_image:
-            return frozenset()
-        draw = rng(self.config.seed, "drop", sample.id, step)
-        return frozenset(kind for kind in ("text", "image") if draw.random() < share)
+        return collate([self.build(sample, dropped(sample, step, self.config), step) for sample in samples], samples)
 
 
 def pictures_of(samples: list[Sample]) -> list[AbstractPicture]:

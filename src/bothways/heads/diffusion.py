@@ -22,6 +22,7 @@ from bothways.diffusion.denoiser import draw, mean_over_draws, row_noise
 from bothways.heads.choose import How
 from bothways.heads.configs import DiffusionConfig
 from bothways.heads.draws import Draws
+from bothways.heads.head import Pass
 from bothways.heads.noise_head import HELD_OUT_SHARES, NoiseHead
 
 
@@ -65,3 +66,13 @@ class DiffusionHead(NoiseHead):
         scale = how.guidance_at(revealed)
         token = draw(self.config, self.form, self.network, hidden, unguided, scale, noise, how)
         return token, torch.ones(len(token), device=token.device)
+
+    def passes(self) -> list[Pass]:
+        """The hidden state enters once, noisy tokens and times with every draw."""
+        network, draws = self.network, self.config.draws_per_token
+        return [
+            Pass([network.hidden]),
+            Pass([network.noisy], draws, behind_hidden=False),
+            Pass([network.time], draws, behind_hidden=False),
+            Pass([*network.blocks, network.zero_modulation, network.zero_out], draws),
+        ]

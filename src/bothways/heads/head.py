@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,16 @@ from torch import Tensor, nn
 from bothways.heads.choose import How
 from bothways.heads.configs import HeadConfig
 from bothways.heads.draws import Draws
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Layers of a head that a token to be predicted goes through `times` times in a training loss, one behind the other.
+    `behind_hidden`: what comes in hangs on the backbone's hidden state (else it is data)."""
+
+    layers: Sequence[nn.Module]
+    times: int = 1
+    behind_hidden: bool = True
 
 
 class AbstractHead(nn.Module, ABC):
@@ -68,6 +79,10 @@ class AbstractHead(nn.Module, ABC):
     def predicted(self, hidden: Float[Tensor, "N D"]) -> Tensor | None:
         """The one token that a position gets where a head has no distribution to draw from; None for all others."""
         return None
+
+    def passes(self) -> list[Pass]:
+        """The way of a token through this head in a training loss, for the ledger of operations."""
+        return [Pass([self])]
 
     def blind(self, targets: Tensor) -> Float[Tensor, "M"]:
         """Mean loss of M pictures' tokens ("M N ...") under the best prediction that is the same for all of them, place by

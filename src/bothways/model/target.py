@@ -124,11 +124,19 @@ class EmbeddingTarget(nn.Module):
         self._step = 0
 
     def of(self, tokens: Float[Tensor, "*shape C"]) -> Float[Tensor, "*shape D"]:
-        projector = self._projector[0]
-        content = projector.content if self.average is None else self.average
-        learns = self.config.side == "live" and torch.is_grad_enabled()
+        learns = self.learns and torch.is_grad_enabled()
         with torch.set_grad_enabled(learns), full_precision(tokens.device):
-            return (content(projector.scale * tokens) - self.mean) / self.std
+            return (self.source(self._projector[0].scale * tokens) - self.mean) / self.std
+
+    @property
+    def source(self) -> nn.Module:
+        """What makes embeddings of tokens for targets."""
+        return self._projector[0].content if self.average is None else self.average
+
+    @property
+    def learns(self) -> bool:
+        """Whether gradients reach the projector through targets."""
+        return self.config.side == "live"
 
     def tokens(self, predicted: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape C"]:
         return self.moments.read_out()(self._read_from(predicted))

@@ -22,7 +22,6 @@ from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
 from bothways.heads.draws import Draws
 from bothways.layout.batch import Batch, collate
-from bothways.layout.build import build
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.collapse import Seen
@@ -32,6 +31,7 @@ from bothways.model.freeze import freeze
 from bothways.model.gate import gated
 from bothways.model.in_place import InPlace
 from bothways.model.initial import initialise
+from bothways.model.lay_out import lay_out
 from bothways.model.projector import ContentProjector, Places, Projector
 from bothways.model.target import EmbeddingTarget, Target, TokenTarget, embedding_spec
 from bothways.vision.tokenizer import AbstractTokenizer
@@ -125,19 +125,7 @@ class UnifiedModel(nn.Module):
     ) -> Sequence:
         """The sequence of a sample under this model's wording and tokenizers. `share` of a masked picture's tokens that is
         hidden; None: as in training. Raises: DataError when it is too long."""
-        return build(
-            sample,
-            self.wording,
-            self.given.spec,
-            self.learned.spec,
-            drawing=self.config.drawing if share is None else self.config.drawing.at(share),
-            causal_given=self.config.causal_given,
-            same_tokens=self.config.same_tokens,
-            drop=drop,
-            max_tokens=self.config.max_tokens,
-            seed=seed,
-            step=step,
-        )
+        return lay_out(self.config, self.wording, self.given.spec, self.learned.spec, sample, drop, step, seed, share)
 
     def embed_drawn(
         self,

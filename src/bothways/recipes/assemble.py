@@ -47,12 +47,6 @@ def stream_of(recipe: Recipe, world: AbstractWorld, model: UnifiedModel) -> Mixt
     )
 
 
-def tokens_per_step(stream: MixtureStream, num_steps: int = 4) -> float:
-    """Positions that go through the backbone in a step, padding left out: the mean over the first few steps."""
-    batches = [batch for step in range(num_steps) for batch in stream.batches(step)]
-    return sum(int((~batch.is_padding).sum()) for batch in batches) / num_steps
-
-
 def build_model(recipe: Recipe, encodings: Encodings | None = None) -> UnifiedModel:
     """The untrained model of a recipe. Raises: ConfigError when parts do not fit each other."""
     return UnifiedModel(recipe.model, load_wording(recipe.model.text), encodings)

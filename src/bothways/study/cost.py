@@ -1,30 +1,62 @@
-"""What a study will cost, from its plan alone. No torch: it is told before anything is started."""
+"""What a study will cost, from its plan alone: it is told before anything is started. Torch is loaded for operations alone.
+
+Rates and sizes are those of nano models; operations are exact at any size.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
+from bothways.study.budget import price_of
 from bothways.study.plan import Plan
 
 SAMPLES_PER_S = 195  # of the nano recipes in training on one core of an AMD EPYC, tokens cached (LOG.md, 2026-11-21)
+FLOPS_PER_S = 1.13e11  # the same rate: a sample of vq-vq takes 5.8e8 in training
+# Of finished runs of vq-vq (1M weights, Muon; under AdamW a checkpoint is a third larger): beside the milestones one checkpoint
+# is kept; answers of an exam of 500 pictures and 200 drawings, and of the small ones between.
+CHECKPOINT_MB = 8.8
+ANSWERS_MB = {(True, False): 10.4, (False, True): 4.4, (True, True): 15.2}  # (reads, draws)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one seed. `core_hours`: training alone, at the rate measured for nano models; exams and encoding come on top."""
+    """Of one seed. `disk_mb`: checkpoints and answers of nano runs; `flops`: of training, None where it was not asked for."""
 
     runs: int
     samples: int
+    disk_mb: float
+    flops: float | None = None
 
     @property
     def core_hours(self) -> float:
-        return self.samples / SAMPLES_PER_S / 3600
+        """Of training alone, at the rate measured for nano models; exams and encoding come on top."""
+        seconds = self.samples / SAMPLES_PER_S if self.flops is None else self.flops / FLOPS_PER_S
+        return seconds / 3600
 
     def __str__(self) -> str:
-        runs, samples = f"{self.runs} runs a seed", f"{self.samples / 1e6:.2g}M samples"
-        return f"{runs}, {samples}, about {self.core_hours:.1f} core hours of training"
+        told = [f"{self.runs} runs a seed", f"{self.samples / 1e6:.2g}M samples"]
+        told += [] if self.flops is None else [f"{self.flops:.2g} FLOPs"]
+        told += [f"about {self.core_hours:.1f} core hours of training", f"{self.disk_mb / 1000:.1f} GB"]
+        return ", ".join(told)
 
 
 def cost_of(planned: Plan) -> Cost:
-    """The cost of one seed of a planned study."""
-    return Cost(len(planned.study.arms), sum(count for by_arm in planned.samples.values() for count in by_arm.values()))
+    """The cost of one seed of a planned study, without its operations."""
+    samples = sum(count for by_arm in planned.samples.values() for count in by_arm.values())
+    return Cost(len(planned.study.arms), samples, sum(_disk_mb(planned)))
+
+
+def with_flops(cost: Cost, planned: Plan) -> Cost:
+    """The same with operations, which loads torch and builds every arm's model without weights; hours then follow from them.
+
+    Raises: ConfigError when a part of a model cannot be had.
+    """
+    recipes = [by_seed[planned.study.seeds[0]] for by_seed in planned.configs.values()]
+    return replace(cost, flops=sum(price_of(recipe, "FLOPs").of(recipe) for recipe in recipes))
+
+
+def _disk_mb(planned: Plan) -> Iterable[float]:
+    for arm in planned.study.arms:
+        train = planned.configs[arm.name][planned.study.seeds[0]].train
+        yield (len(train.milestone_steps) + 1) * CHECKPOINT_MB + ANSWERS_MB.get((arm.reads, arm.draws), 0.0)

@@ -13,7 +13,7 @@ from bothways.core.disk import read_json, write_json
 from bothways.core.errors import BothwaysError
 from bothways.core.rundir import RunDir
 from bothways.recipes.recipe import Recipe
-from bothways.study.ledger import ArmLedger
+from bothways.study.ledger import ArmLedger, counted
 
 LEDGER = "ledger.json"
 
@@ -61,9 +61,11 @@ def work(job: Job) -> None:
     """Trains (or goes on training), examines, and writes the ledger last. Raises: BothwaysError of all kinds."""
     import torch
 
+    from bothways.model import freeze
     from bothways.model.encodings import encodings_for
-    from bothways.recipes.assemble import stream_of, tokens_per_step, train
+    from bothways.recipes.assemble import train
     from bothways.recipes.examine import examine
+    from bothways.recipes.spending import spending_of
 
     torch.set_num_threads(job.recipe.train.threads or torch.get_num_threads())
     run, spent = RunDir(job.folder), {"between": 0.0}
@@ -78,13 +80,12 @@ def work(job: Job) -> None:
     model, fitted = train(job.recipe, job.folder, resume=going_on, encodings=encodings, on_milestone=between)
     seconds = examine(job.recipe, model, run, reads=job.reads, draws=job.draws)
     seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + spent["between"]}
-    tokens = tokens_per_step(stream_of(job.recipe, job.recipe.world.build(), model)) * fitted.steps
     cost = ArmLedger(
         seconds=seconds,
-        parameters=sum(p.numel() for p in model.parameters()),
+        parameters=freeze.counts(model)[freeze.ALL]["trained"],
         steps=fitted.steps,
         samples=fitted.samples,
-        tokens=round(tokens),
+        **counted(spending_of(job.recipe, model, job.draws)),
     )
     write_json(job.folder / LEDGER, cost.to_dict())
 

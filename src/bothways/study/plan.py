@@ -12,6 +12,7 @@ from typing import Any
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError
 from bothways.recipes.recipe import load_recipe
+from bothways.study.budget import refuse_unmet
 from bothways.study.study import Study
 
 SOURCES, STEPS = "data.sources", "train.steps"
@@ -46,8 +47,8 @@ def plan_of(study: Study) -> Plan:
 def plan(study: Study, base: Config) -> Plan:
     """Resolves all arms of a study over its base config (`base_changes` are applied here).
 
-    Raises: ConfigError when a change does not fit the config, arms differ outside the declared axis, or own-task samples
-    are not matched although the study says so.
+    Raises: ConfigError when a change does not fit the config, arms differ outside the declared axis, or what the
+    study matches is not the same in both arms of a comparison.
     """
     whole = base.with_changes(study.base_changes)
     configs = {
@@ -65,6 +66,8 @@ def plan(study: Study, base: Config) -> Plan:
     }
     if study.matching == "own-task samples":
         _refuse_unmatched(study, per_step, steps)
+    elif study.matching != "none":
+        refuse_unmet(study, {name: by_seed[study.seeds[0]] for name, by_seed in configs.items()})
     sources = sorted({source for one in per_step.values() for source in one})
     samples = {source: {name: per_step[name].get(source, 0) * steps[name] for name in first} for source in sources}
     return Plan(study, configs, tuple(differences), samples, steps)

@@ -14,11 +14,12 @@ from bothways.study.examples import answers, edits, requests
 from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
 from bothways.study.ledger import Ledger
+from bothways.study.ledger_table import ledger_rows
 from bothways.study.page import page
 from bothways.study.plan import Plan
 from bothways.study.plots import signed
 from bothways.study.study import Comparison, Study
-from bothways.study.tables import editing, everything, ledger_rows, others, score_groups
+from bothways.study.tables import editing, everything, others, score_groups
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from bothways.recipes.examine import exam_items
 from bothways.recipes.recipe import Recipe
 from bothways.study.dial import placed
 from bothways.study.job import Job
-from bothways.study.ledger import ArmLedger, Ledger
+from bothways.study.ledger import Ledger, added
 from bothways.study.on_ray import run_on
 from bothways.study.plan import Plan, plan_of
 from bothways.study.registration import amendments, register, registered
@@ -89,7 +89,7 @@ def report(study: Study, out: Path, runs: Path | None = None) -> Path:
         job.refuse_other()
     shown = finished(study, [job for job in jobs if job.is_done], out)
     seconds = read_json(jobs[0].cache / SECONDS) if (jobs[0].cache / SECONDS).exists() else {}
-    arms = {arm: _added([job.cost for job in done]) for arm, done in shown.jobs.items()}
+    arms = {arm: added([job.cost for job in done]) for arm, done in shown.jobs.items()}
     folders = {arm: [out / job.title for job in done] for arm, done in shown.jobs.items()}
     changed = tuple({"when": one["when"], "changed": one["changed"]} for one in amendments(out))
     standing = Standing(shown.missing, None if held is None else held["hash"], changed)
@@ -185,15 +185,3 @@ def _pictures(recipe: Recipe) -> list[AbstractPicture]:
     world = recipe.world.build()
     asked = exam_items(recipe.exam, world)
     return pool_pictures(recipe, world) + [item.truth for item in asked if item.truth is not None]
-
-
-def _added(costs: list[ArmLedger]) -> ArmLedger:
-    """The sum over an arm's runs; parameters of one."""
-    kinds = {kind for cost in costs for kind in cost.seconds}
-    return ArmLedger(
-        seconds={kind: sum(cost.seconds.get(kind, 0.0) for cost in costs) for kind in kinds},
-        parameters=costs[0].parameters,
-        steps=sum(cost.steps or 0 for cost in costs),
-        samples=sum(cost.samples or 0 for cost in costs),
-        tokens=sum(cost.tokens or 0 for cost in costs),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,9 @@ from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
 
 PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
+Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
+"""What two compared arms may have the same of; own-task samples go with equal steps."""
+BUDGETS: tuple[str, ...] = get_args(Budget)
 
 
 class Arm(Config):
@@ -59,7 +62,7 @@ class Study(Config):
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
     dial: Dial | None = None  # along which its comparisons are settings of one question
-    matching: Literal["own-task samples", "none"] = "own-task samples"
+    matching: Budget | Literal["none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
     held_fixed: tuple[str, ...] = ()  # sentences for the report
     controls: tuple[str, ...] = ()  # what else could explain a difference, and what was done about it
     seeds: tuple[int, ...] = (0,)

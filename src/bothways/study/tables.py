@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from bothways.evaluate.answers import Exam
 from bothways.study.gather import Cell, Gathered
-from bothways.study.ledger import Ledger
-from bothways.study.plan import Plan
 from bothways.study.plots import Mark, bullet
 from bothways.study.study import Study
 
@@ -175,37 +173,6 @@ def _full_row(found: Gathered, name: str, words: str) -> Everything:
     values = tuple(number(c and c.value) + (f" ± {number(c.se, 3)}" if c and c.se is not None else "") for c in cells)
     unit = score.unit + ("" if score.higher_is_better else " ↓")
     return Everything(words, unit, values, number(score.chance), number(score.random_guess), number(score.ceiling), score.n)
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    name: str
-    values: tuple[str, ...]
-    note: str = ""
-
-
-def ledger_rows(study: Study, ledger: Ledger, plan: Plan | None) -> list[LedgerRow]:
-    """What each arm saw and cost."""
-    names = [arm.name for arm in study.arms]
-    rows = []
-    for source, counts in (plan.samples if plan else {}).items():
-        rows.append(LedgerRow(f"samples of {source}", tuple(count(counts.get(name, 0)) for name in names)))
-    arms = [ledger.arms.get(name) for name in names]
-    rows += [
-        LedgerRow("steps", tuple(count(arm and arm.steps) for arm in arms)),
-        LedgerRow("samples", tuple(count(arm and arm.samples) for arm in arms)),
-        LedgerRow("tokens", tuple(count(arm and arm.tokens) for arm in arms)),
-        LedgerRow("trained parameters", tuple(count(arm and arm.parameters) for arm in arms)),
-        LedgerRow("training operations", tuple(flops(arm and arm.flops) for arm in arms), "6 × weights × tokens"),
-    ]
-    rows = [row for row in rows if any(value != "–" for value in row.values)]
-    for kind in ledger.kinds:
-        values = tuple(seconds(arm.seconds.get(kind) if arm else None) for arm in arms)
-        once = ledger.shared.get(kind)
-        rows.append(LedgerRow(f"seconds: {kind}", values, f"{seconds(once)} once for all arms" if once is not None else ""))
-    totals = tuple(seconds(sum(arm.seconds.values()) if arm else None) for arm in arms)
-    rows.append(LedgerRow("seconds: all", totals, f"{seconds(ledger.total_s)} together"))
-    return rows
 
 
 def label(name: str) -> str:

@@ -38,7 +38,7 @@ def build_optimizer(module: nn.Module, config: TrainConfig) -> Optimizers:
     trainable = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if not trainable:
         raise ConfigError("No parameter of the model is trainable; unfreeze a part of it.")
-    turned = _turned(module, config.muon.parts) if config.muon else {}
+    turned = muon_matrices(module, config)
     rest = [p for name, p in trainable.items() if name not in turned]
     groups = [
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
@@ -88,8 +88,11 @@ class Optimizers:
             part.zero_grad(set_to_none)
 
 
-def _turned(module: nn.Module, parts: tuple[str, ...]) -> dict[str, nn.Parameter]:
-    """The trainable matrices of `parts`."""
+def muon_matrices(module: nn.Module, config: TrainConfig) -> dict[str, nn.Parameter]:
+    """The trainable matrices that Muon moves, by name; none without `config.muon`. Raises: ConfigError as `build_optimizer`."""
+    if config.muon is None:
+        return {}
+    parts = config.muon.parts
     matrices = {name: p for name, p in module.named_parameters() if p.ndim == 2}
     chosen = {name: p for name, p in matrices.items() if name.startswith(tuple(f"{part}." for part in parts))}
     if not chosen:
