@@ -53,6 +53,8 @@ def tokenizer(kind: str, folder: Path) -> dict[str, Any]:
     if kind == "kl":
         size = float(KLConfig.parse(KL).build().encode(pixels).square().mean().sqrt())
         return KL | {"scaling_factor": 1 / size}
+    if kind == "codes":
+        return {"kind": "codes", "of": tokenizer("semantic", folder), "num_codes": 32}
     assert kind == "semantic", "a new kind of tokenizer needs its small twin here"
     tower = SemanticConfig.parse(SEMANTIC).build()
     tower.measure([pixels])

@@ -9,6 +9,7 @@ import pytest
 import tiny
 from bothways.core.errors import ConfigError
 from bothways.core.sample import Image
+from bothways.data.dropout import dropped
 from bothways.data.stream import MixtureStream
 from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.recipes.sources import sources_of
@@ -40,7 +41,7 @@ def samples(recipe: Recipe, step: int) -> dict[str, list[tuple]]:
     by_source: dict[str, list[tuple]] = {}
     for sample in stream.samples(step):
         shown = [(s.learn, s.content.key if isinstance(s, Image) else s.content) for s in sample.segments]
-        by_source.setdefault(sample.source, []).append((sample.id, shown, stream._dropped(sample, step)))
+        by_source.setdefault(sample.source, []).append((sample.id, shown, dropped(sample, step, recipe.data)))
     return by_source
 
 

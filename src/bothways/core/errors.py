@@ -51,4 +51,4 @@ def unknown(what: str, found: str, known: Iterable[str]) -> str:
     return f"Unknown {what} `{found}`.{hint} {told}"
 
 
-_MANY = 40
+_MANY = 30

@@ -10,7 +10,7 @@ from bothways.evaluate.answers import Exam
 from bothways.evaluate.mark import world_of
 from bothways.evaluate.scores import Score, Sheet
 from bothways.study.ledger import ArmLedger
-from bothways.study.tables import count, label, number, seconds
+from bothways.study.tables import count, flops, label, number, seconds
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,14 @@ def _ceiling(score: Score) -> str:
 
 def _cost(cells: Sequence[GridCell]) -> str:
     kinds = [kind for kind in ("train", "evaluate", "draw", "read") if any(kind in cell.cost.seconds for cell in cells)]
-    heads = ["", "trained parameters", "steps", "samples", *(f"{kind}, s" for kind in kinds), "all, s"]
+    heads = ["", "trained parameters", "steps", "samples", "FLOPs of training", *(f"{kind}, s" for kind in kinds), "all, s"]
     rows = [
         [
             f"**{cell.name}**",
             count(cell.cost.parameters),
             count(cell.cost.steps),
             count(cell.cost.samples),
+            flops(cell.cost.flops),
             *(seconds(cell.cost.seconds.get(kind)) for kind in kinds),
             seconds(sum(cell.cost.seconds.values())),
         ]
