@@ -19,6 +19,7 @@ from bothways.core.errors import DataError
 from bothways.core.randomness import rng
 from bothways.core.sample import AS_BOTH, ArrayPicture, Image, Sample, Segment, Text
 from bothways.generate.engine import Engine, fill
+from bothways.generate.entering import Entering
 from bothways.heads.choose import How, guided, pick
 from bothways.layout.batch import collate
 from bothways.layout.sequence import Content, Duty, Sequence
@@ -154,8 +155,8 @@ def test_drawing_goes_on_one_token_at_a_time_without_laying_anything_out(monkeyp
     with torch.inference_mode():
         engine.add(samples)
         engine.step()
-        assert isinstance(engine._cache, LeanCache)
-        monkeypatch.setattr(Engine, "_embed_chunks", None)
+        assert isinstance(engine.memory.cache, LeanCache)
+        monkeypatch.setattr(Entering, "chunks", None)
         while engine.active:
             engine.step()
     assert all(sample.segments[1].content is not None for sample in engine.results())

@@ -275,11 +275,11 @@ def test_a_picture_leaves_nothing_in_the_cache_but_its_clean_copy(kind: str, gui
     with torch.inference_mode():
         engine.add([Sample("one", (Text("draw"), DRAW, READ)), Sample("another", (Text("draw"), DRAW, READ))])
         engine.step()
-        assert isinstance(engine._cache, LeanCache)
-        assert engine._cache._filled == engine._slots.doc.shape[1] == len("^draw<")
+        assert isinstance(engine.memory.cache, LeanCache)
+        assert engine.memory.cache._filled == engine.memory.doc.shape[1] == len("^draw<")
         engine.step()
-        assert engine._cache._filled == engine._slots.doc.shape[1] == len("^draw<") + N + len(">")
-        assert not engine._slots.private.any()
+        assert engine.memory.cache._filled == engine.memory.doc.shape[1] == len("^draw<") + N + len(">")
+        assert not engine.memory.private.any()
 
 
 @pytest.mark.parametrize("kind", HOWS)

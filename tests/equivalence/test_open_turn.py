@@ -25,6 +25,7 @@ from bothways.core.randomness import rng
 from bothways.core.region import Region
 from bothways.core.sample import Image, OpenTurn, Sample, Segment, Text
 from bothways.generate.engine import Engine, fill
+from bothways.generate.entering import Entering
 from bothways.generate.row import Row
 from bothways.heads.choose import How, pick
 from bothways.layout.sequence import Duty
@@ -218,10 +219,10 @@ def test_a_picture_of_a_turn_is_drawn_one_token_at_a_time_without_laying_anythin
     engine = Engine(model(), HOWS["guided"])
     with torch.inference_mode():
         engine.add([sample for sample in SAMPLES if sample.segments[-1] == TURN])
-        assert isinstance(engine._cache, LeanCache)
+        assert isinstance(engine.memory.cache, LeanCache)
         laid = Counter()
-        plain = Engine._embed_chunks
-        monkeypatch.setattr(Engine, "_embed_chunks", lambda *a: laid.update(["chunks"]) or plain(*a))
+        plain = Entering.chunks
+        monkeypatch.setattr(Entering, "chunks", lambda *a: laid.update(["chunks"]) or plain(*a))
         steps = 0
         while engine.active:
             engine.step()

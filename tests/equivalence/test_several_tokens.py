@@ -260,8 +260,9 @@ def test_a_picture_takes_so_many_calls_and_leaves_its_tokens_alone_in_the_cache(
             engine.step()
             if engine.active:
                 # The opening mark or the last token known was held back, and what asked is gone.
-                kept = engine._cache._filled if isinstance(engine._cache, LeanCache) else engine._cache.kept.get_seq_length()
-                assert kept == engine._slots.doc.shape[1] == lasting - 1 + drawn
+                cache = engine.memory.cache
+                kept = cache._filled if isinstance(cache, LeanCache) else cache.kept.get_seq_length()
+                assert kept == engine.memory.doc.shape[1] == lasting - 1 + drawn
             drawn += count
     assert not engine.active
 

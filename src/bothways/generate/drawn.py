@@ -16,7 +16,8 @@ from torch import Tensor
 
 from bothways.core.errors import ConfigError
 from bothways.core.sample import Sample
-from bothways.generate.engine import Engine, apart, run
+from bothways.generate.engine import Engine, run
+from bothways.generate.entering import apart
 from bothways.generate.row import Row, Value
 from bothways.heads.choose import How
 from bothways.model.unified import UnifiedModel

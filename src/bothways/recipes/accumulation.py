@@ -32,7 +32,7 @@ from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.labels import labels
 from bothways.recipes.sources import DRAWING, trains
 from bothways.vision.probe import Attentive, Labels
-from bothways.vision.tokenizer import to_uint8
+from bothways.vision.tokenizer import painted
 from bothways.worlds.world import AbstractWorld
 
 FILE = "accumulation.json"
@@ -136,10 +136,10 @@ def _pixels(
 ) -> list[dict[str, Any]]:
     """One row a way and measure: what was asked for, all at once, and what the world holds for evidence."""
     with torch.inference_mode():
-        painted = {way: _painted(model, found.tokens) for way, found in ways.items()}
+        pictures = {way: painted(model.learned, found.tokens) for way, found in ways.items()}
     rows, kind = [], items[0].kind
-    for way, pixels in painted.items():
-        found = scored(read_back(world, items, pixels, painted["true"]), kind)
+    for way, drawings in pictures.items():
+        found = scored(read_back(world, items, drawings, pictures["true"]), kind)
         for name in ("asked", *WHOLE, world.primary["drawing"]):
             one = found.get(f"{kind}/{name}/accuracy")
             if one is None:
@@ -150,10 +150,6 @@ def _pixels(
 
 
 _KEPT = ("value", "se", "low", "high", "chance", "ceiling", "n")
-
-
-def _painted(model: UnifiedModel, tokens: Tensor) -> list[Any]:
-    return [picture for part in tokens.split(32) for picture in to_uint8(model.learned.decode(part))]
 
 
 def _spread(num: int, most: int) -> list[int]:

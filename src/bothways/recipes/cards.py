@@ -20,7 +20,7 @@ from bothways.vision.configs import PatchConfig, TokenizerConfig
 from bothways.vision.leak import collapse, leak
 from bothways.vision.objective import pixels_of
 from bothways.vision.probe import Labels, ProbeScore, attentive_probe, linear_probe
-from bothways.vision.tokenizer import AbstractTokenizer, to_uint8
+from bothways.vision.tokenizer import AbstractTokenizer, painted
 from bothways.vision.vq_training import codebook_use
 from bothways.worlds.world import AbstractWorld
 
@@ -47,15 +47,15 @@ def reconstruction(tokenizer: AbstractTokenizer, world: AbstractWorld, num_pictu
     scenes = [world.scene("validation", index) for index in range(num_pictures)]
     pictures = np.stack([world.render(scene, tokenizer.spec.size_px) for scene in scenes])
     tokens = tokens_of(tokenizer, world, "validation", num_pictures)
-    painted = np.concatenate([to_uint8(tokenizer.decode(part)) for part in tokens.split(50)])
-    readings = [world.read(picture) for picture in painted]
+    drawn = np.stack(painted(tokenizer, tokens))
+    readings = [world.read(picture) for picture in drawn]
     facts = [world.facts(scene) for scene in scenes]
     attributes = {
         name: _shares(name, [fact[name] for fact in facts], [reading[name].value for reading in readings])
         for name in readings[0]
         if facts[0].get(name) is not None
     }
-    error = (painted.astype(np.float32) - pictures.astype(np.float32)) / 255
+    error = (drawn.astype(np.float32) - pictures.astype(np.float32)) / 255
     return {"attributes": attributes, "root_mean_square_error": round(float(np.sqrt((error**2).mean())), 4)}
 
 

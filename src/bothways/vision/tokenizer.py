@@ -17,6 +17,8 @@ from bothways.core.errors import ConfigError
 from bothways.core.spec import VisualSpec
 from bothways.vision.configs import TokenizerConfig
 
+DECODED_TOGETHER = 32  # pictures
+
 
 class AbstractTokenizer(nn.Module, ABC):
     """A frozen map between pictures and tokens."""
@@ -56,6 +58,11 @@ def to_unit(pictures: np.ndarray) -> Float[Tensor, "B C *grid"]:
     Channels are first in memory too: a bf16 group norm over channels that lie last takes fifteen times as long on a CPU.
     """
     return torch.from_numpy(np.ascontiguousarray(pictures)).movedim(-1, 1).contiguous().float() / 127.5 - 1.0
+
+
+def painted(tokenizer: AbstractTokenizer, tokens: Tensor) -> list[np.ndarray]:
+    """Pictures of tokens as uint8, channels last; decoded some at a time, for the memory that it takes."""
+    return [picture for part in tokens.split(DECODED_TOGETHER) for picture in to_uint8(tokenizer.decode(part))]
 
 
 def to_uint8(pixels: Float[Tensor, "B C *grid"]) -> np.ndarray:
