@@ -21,7 +21,7 @@ LEAST = {"rank": 1.0}
 
 
 @dataclass(frozen=True)
-class Seen:
+class Findings:
     """`numbers` for the log; `sentence` where there is something to say to a person."""
 
     numbers: dict[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Collapse(nn.Module):
         self.register_buffer("first", torch.zeros(len(COLLAPSED), dtype=torch.double))
         self._said = False
 
-    def look(self, targets: Moments, side: str) -> Seen:
+    def look(self, targets: Moments, side: str) -> Findings:
         """`side`: of the targets, for the sentence, which is said once."""
         found = _alive(targets)
         if not self.first.any():
@@ -47,7 +47,7 @@ class Collapse(nn.Module):
         if self.predictions.count:
             numbers |= {f"prediction_{name}": value for name, value in _alive(self.predictions).items()}
         numbers["read_out"] = targets.read_out().explained
-        return Seen({name: float(f"{value:.5g}") for name, value in numbers.items()}, self._sentence(found, side))
+        return Findings({name: float(f"{value:.5g}") for name, value in numbers.items()}, self._sentence(found, side))
 
     def _sentence(self, found: dict[str, float], side: str) -> str | None:
         lost = [

@@ -46,7 +46,7 @@ from bothways.core.randomness import rng
 from bothways.core.spec import Continuous, VisualSpec
 from bothways.heads.configs import HeadConfig
 from bothways.heads.head import AbstractHead
-from bothways.model.collapse import Collapse, Seen
+from bothways.model.collapse import Collapse, Findings
 from bothways.model.config import EmbeddingConfig
 from bothways.model.moments import Moments, full_precision
 from bothways.model.projector import Projector
@@ -74,7 +74,7 @@ class Target(Protocol):
 
     def after_step(self, step: int) -> None: ...
 
-    def look(self) -> Seen | None:
+    def look(self) -> Findings | None:
         """What the last step showed of the targets, where it was one to look at."""
 
 
@@ -175,7 +175,7 @@ class EmbeddingTarget(nn.Module):
         squares = self.moments.variance + (self.moments.mean - self.mean).square()
         self.std.copy_((squares if self._by_channel else squares.mean()).clamp_min(1e-12).sqrt())
 
-    def look(self) -> Seen | None:
+    def look(self) -> Findings | None:
         return self.collapse.look(self.moments, self.config.side) if self._is_looked_at and self.moments.count else None
 
     @property

@@ -7,7 +7,7 @@ in `doc`, `block` and `private`; where an image token lies is `place`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -24,11 +24,12 @@ from bothways.heads.draws import Draws
 from bothways.layout.batch import Batch, collate
 from bothways.layout.sequence import Content, Duty, Sequence
 from bothways.layout.wording import Wording
-from bothways.model.collapse import Seen
+from bothways.model.collapse import Findings
 from bothways.model.config import ModelConfig
 from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.freeze import freeze
 from bothways.model.gate import gated
+from bothways.model.held_out import HeldOut, by_sample, over_passes
 from bothways.model.in_place import InPlace
 from bothways.model.initial import initialise
 from bothways.model.lay_out import lay_out
@@ -82,7 +83,7 @@ class UnifiedModel(nn.Module):
         """What follows the weights: moving averages and statistics of the target."""
         self.target.after_step(step)
 
-    def look(self) -> Seen | None:
+    def look(self) -> Findings | None:
         """What there is to see of the step behind, for the log."""
         return self.target.look()
 
@@ -284,13 +285,7 @@ class UnifiedModel(nn.Module):
 
     def _held_out(self, samples: list[Sample], share: float | None) -> list[HeldOut]:
         batch = self.attach(collate([self.lay_out(sample, share=share) for sample in samples], samples))
-        batch = replace(batch.to(self.nothing_text.device), share=share)
-        found = {duty: [Tally(0.0, 0)] * len(samples) for duty in Duty}
-        for duty, (rows, losses) in self.losses(batch).items():
-            totals = torch.zeros(len(samples), dtype=torch.double).index_add(0, rows.cpu(), losses.double().cpu())
-            counts = torch.bincount(rows.cpu(), minlength=len(samples))
-            found[duty] = [Tally(total, count) for total, count in zip(totals.tolist(), counts.tolist(), strict=True)]
-        return [HeldOut(text, image) for text, image in zip(found[Duty.TEXT], found[Duty.IMAGE], strict=True)]
+        return by_sample(self.losses(replace(batch.to(self.nothing_text.device), share=share)), len(samples))
 
     @torch.inference_mode()
     def blind(self, pictures: list[AbstractPicture]) -> list[float]:
@@ -310,22 +305,6 @@ class UnifiedModel(nn.Module):
                 if batch.counts.get(key):
                     tallies[key] = Tally(totals[index], batch.counts[key])
         return tallies
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Losses of one sample's learned text (nats: a negative log-likelihood) and learned image tokens (the head's unit): sums
-    and token counts."""
-
-    text: Tally
-    image: Tally
-
-
-def over_passes(passes: list[HeldOut], num_tokens: int) -> HeldOut:
-    """The loss of all `num_tokens` image tokens of a sample from passes that each predict some or all of them: the mean of the
-    passes' means, a token. Texts read the whole picture in every pass."""
-    mean = sum(found.image.mean for found in passes) / len(passes)
-    return HeldOut(passes[0].text, Tally(mean * num_tokens, num_tokens))
 
 
 def _check(config: ModelConfig, given, learned) -> None:
