@@ -1,5 +1,8 @@
 """What something costs: floating-point operations, counted while it runs, and seconds.
 
+For what no layout tells beforehand: drawing, whose calls follow from what comes out, and networks that are not ours. What
+training takes is told from a recipe without running it (recipes/flops.py).
+
 Counted are products (matrix products, convolutions, attention), two operations for a multiplication with its addition; sums,
 norms and softmax are left out, as is usual. The formulas are those of torch's own counter, which itself cannot be used: it
 keeps books by module, and the hooks that this takes fail in inference mode.
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
@@ -45,8 +49,8 @@ def cost_of(work: Callable[[], Any]) -> Cost:
 
 
 def flops_of(work: Callable[[], Any]) -> int:
-    """Operations of one call."""
-    with _Counter() as counter:
+    """Operations of one call; attention by its products, because on a CPU its fused paths count as nothing."""
+    with _Counter() as counter, sdpa_kernel(SDPBackend.MATH):
         work()
     return counter.total
 

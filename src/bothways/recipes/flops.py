@@ -1,4 +1,5 @@
-"""Floating-point operations of training, from a model's layers and the layout of its samples: no clock and no counter.
+"""Floating-point operations of training, from a model's layers and the layout of its samples: no clock and no counter, so that
+a study knows them before it runs (evaluate/compute.py counts what is drawn, while it runs).
 
 A product and a sum are two operations. Counted are matrix products, forward and backward, and those of Muon; norms, softmax,
 rotary positions and all else that is elementwise are not, nor does torch's FlopCounterMode count them. It is what the model
@@ -22,10 +23,9 @@ from dataclasses import astuple, dataclass
 
 import torch
 from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from bothways.core.spec import Discrete
+from bothways.evaluate.compute import flops_of
 from bothways.heads.head import AbstractHead
 from bothways.model.target import EmbeddingTarget
 from bothways.model.unified import UnifiedModel
@@ -174,8 +174,8 @@ def update(model: UnifiedModel, config: TrainConfig) -> float:
 
 
 def encoding_cost(tokenizer: AbstractTokenizer) -> float:
-    """Operations of encoding one picture. The frozen networks are transformers' and diffusers', so torch counts them as they
-    run; attention by products, because its fused paths count as nothing on a CPU."""
+    """Operations of encoding one picture. The frozen networks are transformers' and diffusers', so they are counted as they
+    run."""
     return _counted(lambda: tokenizer.encode(_picture(tokenizer)))
 
 
@@ -202,6 +202,4 @@ def _picture(tokenizer: AbstractTokenizer) -> torch.Tensor:
 
 @torch.inference_mode()
 def _counted(run: Callable[[], object]) -> float:
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-        run()
-    return float(counter.get_total_flops())
+    return float(flops_of(run))
