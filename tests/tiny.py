@@ -27,6 +27,15 @@ VQ = {
     "weights": None,
 }
 PATCHES = {"kind": "patches", "size_px": SIZE_PX, "patch_px": 16}  # 3 x 3 tokens
+SEMANTIC = {
+    "kind": "semantic",
+    "weights": None,
+    "size_px": SIZE_PX,
+    "patch_px": 16,
+    "width": 24,
+    "num_layers": 2,
+    "num_heads": 2,
+}
 BACKBONE = {"kind": "transformers", "size": "tiny", "attention": "sdpa"}
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "smollm3", "gemma2", "gemma3_text")
 PATHS = ("sdpa", "eager", "matmul")

@@ -12,6 +12,7 @@ from typing import Any
 
 import tiny
 from bothways.core.config import merge, unflatten
+from bothways.layout.batch import Batch
 from bothways.recipes import assemble
 from bothways.recipes.recipe import Recipe
 
@@ -46,6 +47,16 @@ def restless() -> Recipe:
         model__order="random",
         data__drop_condition=0.3,
     )
+
+
+class OneBatch:
+    """A stream of one batch, again and again."""
+
+    def __init__(self, batch: Batch):
+        self.batch = batch
+
+    def batches(self, step: int) -> list[Batch]:
+        return [self.batch]
 
 
 def train(run: Path, sleep_s: float = 0.0) -> None:

@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 import bothways
 import tiny
 from bothways.core.rundir import RunDir
-from bothways.data.stream import MixtureStream
 from bothways.generate.model import Model
 from bothways.layout.batch import Batch
 from bothways.model.store import keep_parts
@@ -31,9 +30,9 @@ from bothways.vision.kl_config import KLConfig
 from bothways.vision.painter import save_painter
 from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_unit
+from unified_training import OneBatch
 
 MODELS = [name for name in names() if load_recipe(name).kind == "model"]
-SEMANTIC = {"kind": "semantic", "size_px": tiny.SIZE_PX, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
 KL = {"kind": "kl", "size_px": tiny.SIZE_PX, "unshuffle": 4, "channels": [8, 8, 8], "latent_channels": 4, "norm_groups": 4}
 TRAIN = {"steps": 200, "lr": 1e-2, "weight_decay": 0.0, "threads": 1, "checkpoint_every_s": 1000.0, "log_every_steps": 200}
 PER_STEP = {"vqa": 4, "draw": 2, "edit": 2}  # pictures of each source in the batch; captions take longer to learn by heart
@@ -56,10 +55,10 @@ def tokenizer(kind: str, folder: Path) -> dict[str, Any]:
     if kind == "codes":
         return {"kind": "codes", "of": tokenizer("semantic", folder), "num_codes": 32}
     assert kind == "semantic", "a new kind of tokenizer needs its small twin here"
-    tower = SemanticConfig.parse(SEMANTIC).build()
+    tower = SemanticConfig.parse(tiny.SEMANTIC).build()
     tower.measure([pixels])
     save_file(tower.weights(), folder / "tower.safetensors")
-    named = SEMANTIC | {"weights": str(folder / "tower.safetensors")}
+    named = tiny.SEMANTIC | {"weights": str(folder / "tower.safetensors")}
     built = SemanticConfig.parse(named).build()
     save_painter(
         DirectPainterConfig(channels=(8,), num_res_blocks=(0,)).build(built.spec), folder / "painter.safetensors", built
@@ -85,14 +84,6 @@ def small(name: str, folder: Path) -> Recipe:
     return Recipe.parse({**values, "name": "small", "about": "", "train": TRAIN, "exam": exam})
 
 
-class OneBatch:
-    def __init__(self, stream: MixtureStream):
-        (self.batch,) = stream.batches(0)
-
-    def batches(self, step: int) -> list[Batch]:
-        return [self.batch]
-
-
 @torch.no_grad()
 def measured(model: UnifiedModel, batch: Batch) -> dict[str, float]:
     """Mean loss of each duty, in eval mode: with fixed times and noise where the head takes any."""
@@ -109,7 +100,8 @@ def learned(corner: str, folder: Path) -> tuple[UnifiedModel, dict[str, float], 
     run = RunDir.create(folder / recipe.digest(), recipe.to_dict())
     model = build_model(recipe)
     keep_parts(run, recipe.model, model.wording)
-    stream = OneBatch(stream_of(recipe, recipe.world.build(), model))
+    (batch,) = stream_of(recipe, recipe.world.build(), model).batches(0)
+    stream = OneBatch(batch)
     before = measured(model, stream.batch)
     Trainer(model, stream, recipe.train, run).fit()
     return model, before, measured(model, stream.batch), run.path

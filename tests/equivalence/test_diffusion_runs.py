@@ -27,6 +27,7 @@ from bothways.recipes.examine import evaluate_run
 from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.train.step import StepTotals, backward, step_counts, step_loss
 from bothways.train.trainer import Trainer
+from unified_training import OneBatch
 
 STEPS = 6
 HEAD = {"kind": "diffusion", "width": 16, "num_blocks": 2}
@@ -223,14 +224,6 @@ def test_fast_ways_are_scored_beside_the_reference_on_the_same_requests(run: Pat
         8,
         4,
     ]
-
-
-class OneBatch:
-    def __init__(self, batch: Batch):
-        self.batch = batch
-
-    def batches(self, step: int) -> list[Batch]:
-        return [self.batch]
 
 
 @pytest.mark.parametrize("form", FORMS)

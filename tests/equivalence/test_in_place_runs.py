@@ -16,7 +16,7 @@ from bothways.core.errors import ConfigError
 from bothways.core.rundir import RunDir
 from bothways.core.sample import AS_BOTH, Image, Sample, Text
 from bothways.evaluate.scores import read_scores
-from bothways.layout.batch import Batch, collate
+from bothways.layout.batch import collate
 from bothways.layout.sequence import Duty
 from bothways.model.unified import UnifiedModel
 from bothways.recipes import assemble
@@ -25,6 +25,7 @@ from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.train.log import read_log
 from bothways.train.step import StepTotals, backward, step_counts, step_loss
 from bothways.train.trainer import Trainer
+from unified_training import OneBatch
 
 PATCHES = {"given": tiny.PATCHES, "learned": tiny.PATCHES}
 CORNERS = {"masked": {"head": {"kind": "masked"}}, "denoise": {"head": {"kind": "denoise"}, **PATCHES}}
@@ -167,14 +168,6 @@ def test_fast_ways_are_compared_by_the_steps_of_a_picture_or_of_its_sampler():
     masked, noised = (ways_of(load_recipe(name, kind="model")) for name in SYSTEMS)
     assert [way["draw_steps"] for way in masked.values()] == [0, 16, 32, 8, 4]
     assert list(noised) == ["euler 100, all tokens at once", "euler 25, all tokens at once"]
-
-
-class OneBatch:
-    def __init__(self, batch: Batch):
-        self.batch = batch
-
-    def batches(self, step: int) -> list[Batch]:
-        return [self.batch]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -7,19 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from bothways.core.rundir import RunDir
-from bothways.layout.batch import Batch
 from bothways.recipes.assemble import build_model, stream_of
 from bothways.train.log import read_log
 from bothways.train.trainer import Trainer
-from unified_training import recipe
-
-
-class OneBatch:
-    def __init__(self, batch: Batch):
-        self.batch = batch
-
-    def batches(self, step: int) -> list[Batch]:
-        return [self.batch]
+from unified_training import OneBatch, recipe
 
 
 def test_one_batch_is_learned_by_heart_in_200_steps(tmp_path: Path) -> None:

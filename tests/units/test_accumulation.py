@@ -109,13 +109,6 @@ def test_the_reader_reads_what_is_drawn_so_far_and_nothing_else():
     assert found["true", NUM]["n"] == 100 and found["true", NUM]["se"] >= 0
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    assemble.train(recipe(train__steps=2, train__milestones=0), out)
-    return out
-
-
 def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(trained: Path, tmp_path: Path):
     run = Path(shutil.copytree(trained, tmp_path / "run"))
     found = accumulation_of(run, num=20, num_fit=200, reader_steps=20)

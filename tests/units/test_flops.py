@@ -17,7 +17,6 @@ from bothways.recipes.seen import Seen, added, seen_in
 from bothways.train.config import TrainConfig
 from bothways.train.optim import build_optimizer
 
-SEMANTIC = {"kind": "semantic", "weights": None, "size_px": 48, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
 KL = {"kind": "kl", "size_px": 48, "channels": [32, 32, 32, 32], "latent_channels": 4, "num_res_blocks": 1, "weights": None}
 WARPED = {"kind": "warped", "of": tiny.VQ, "rotation": 0.5}
 DRAWS_KL = {"learned": KL, **tiny.SEPARATE}
@@ -32,7 +31,7 @@ def backbone(**changes: Any) -> dict[str, Any]:
 
 MODELS: dict[str, dict[str, Any]] = {
     "vq-vq": {},
-    "separate projectors": {"given": SEMANTIC, **tiny.SEPARATE},
+    "separate projectors": {"given": tiny.SEMANTIC, **tiny.SEPARATE},
     "regression": {"given": KL, "learned": KL, "head": {"kind": "regression"}},
     "diffusion, ddpm": DRAWS_KL | {"head": {"kind": "diffusion", "width": 16, "num_blocks": 2}},
     "diffusion, flow": DRAWS_KL | {"head": {"kind": "diffusion", "form": "flow", "draws_per_token": 3}, "order": "random"},
@@ -119,7 +118,7 @@ def test_a_model_without_weights_costs_what_a_real_one_does():
     assert flops.prices(empty) == flops.prices(UnifiedModel(config, tiny.WORDING, tiny._encodings(config)))
 
 
-@pytest.mark.parametrize("side", [tiny.VQ, KL, SEMANTIC], ids=["vq", "kl", "semantic"])
+@pytest.mark.parametrize("side", [tiny.VQ, KL, tiny.SEMANTIC], ids=["vq", "kl", "semantic"])
 def test_encoding_a_picture_costs_what_its_convolutions_and_linear_layers_do_and_attention(side: dict):
     """Counted by hand from the shapes that come out; attention of few tokens is a few percent on top."""
     tokenizer = tiny.config(given=side, **tiny.SEPARATE).given.build()

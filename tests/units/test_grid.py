@@ -17,7 +17,6 @@ from bothways.study.contact_sheet import contact_sheet
 from bothways.study.grid import Grid, run
 from bothways.study.run import machine
 
-SEMANTIC = {"kind": "semantic", "weights": None, "size_px": 48, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
 CELL = {
     "base": "vq-vq",
     "model": {"given": tiny.VQ, "learned": tiny.VQ, "backbone": {"kind": "transformers", "size": "tiny", "attention": "sdpa"}},
@@ -44,7 +43,7 @@ def cell(folder: Path, name: str, **model) -> str:
 def finished(tmp_path_factory) -> Grid:
     """A cell that works, on two worlds, and on one of them a cell whose painter is missing."""
     folder = tmp_path_factory.mktemp("grid")
-    painted = {"learned": SEMANTIC | {"painter": str(folder / "nowhere.safetensors")}, "head": {"kind": "regression"}}
+    painted = {"learned": tiny.SEMANTIC | {"painter": str(folder / "nowhere.safetensors")}, "head": {"kind": "regression"}}
     cells = [cell(folder, "vq-vq"), cell(folder, "vq-painted", projector={"shared": False}, **painted)]
     jobs = grid(folder / "out", cells, ("watch",)).jobs | grid(folder / "out", cells[:1], ("shapes",)).jobs
     found = Grid(folder / "out", jobs)

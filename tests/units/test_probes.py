@@ -16,11 +16,9 @@ from bothways.evaluate.probes.linear import by_attribute, classification, probe
 from bothways.evaluate.probes.maps import pca, tsne
 from bothways.evaluate.probes.similarity import cka
 from bothways.evaluate.probes.states import states_of
-from bothways.recipes import assemble
 from bothways.recipes.probe import probe_run
 from bothways.study.probe_page import write_probes
 from bothways.vision.probe import labels_of
-from unified_training import recipe
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -116,13 +114,6 @@ def test_parts_are_called_by_what_they_are():
     assert part_of("backbone.lm.model.layers.0.mlp.up_proj.weight") == "layer 1"
     assert part_of("backbone.lm.lm_head.weight") == "backbone, rest"
     assert part_of("head.linear.weight") == "head"
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    assemble.train(recipe(train__steps=2, train__milestones=0), out)
-    return out
 
 
 def test_a_run_is_probed_into_a_file_and_a_page_that_need_nothing_else(trained: Path, tmp_path: Path):

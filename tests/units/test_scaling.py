@@ -20,14 +20,12 @@ from bothways.evaluate.compute import Cost, cost_of, flops_of
 from bothways.evaluate.readback import read_back, scored, whole_of
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
-from bothways.recipes import assemble
 from bothways.recipes.scaling import scaling_of
 from bothways.recipes.ways import temperatures_of, ways_of
 from bothways.study.scaling_page import write_scaling
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.watch.config import WatchConfig
 from grey import REQUESTS, model
-from unified_training import recipe
 
 
 def test_operations_are_two_for_each_multiplication_whatever_does_the_product():
@@ -99,13 +97,6 @@ def test_only_settings_that_the_model_has_are_turned():
     free = model(order="random").config
     assert [value for axis, value, _ in ways_of(free, 9, How()) if axis == "draw_steps"] == [1, 2, 4, 8]
     assert temperatures_of(model().config, How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("runs") / "tiny"
-    assemble.train(recipe(train__steps=2, train__milestones=0), out)
-    return out
 
 
 def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(trained: Path, tmp_path: Path):

@@ -24,8 +24,7 @@ from bothways.study.plan import Plan, flatten, plan
 from bothways.study.run import run
 from bothways.study.study import Study
 
-SEMANTIC = {"kind": "semantic", "weights": None, "size_px": 48, "patch_px": 16, "width": 24, "num_layers": 2, "num_heads": 2}
-TOKENIZERS = {"vq": tiny.VQ, "patches": tiny.PATCHES, "semantic": SEMANTIC}
+TOKENIZERS = {"vq": tiny.VQ, "patches": tiny.PATCHES, "semantic": tiny.SEMANTIC}
 SMALL_POOL = 32  # pictures; more than a study's 16 labels, so that some of them stay unlabelled
 BUDGET = {
     "train.steps": 2,
