@@ -144,8 +144,8 @@ def test_recipes_are_listed_as_corners_of_one_space(told, monkeypatch: pytest.Mo
     assert max(map(len, out.splitlines())) <= 100
     rows = {line.split()[0]: re.split(r"  +", line.strip()) for line in out.split("\n\n")[0].splitlines()}
     assert rows["model"][1:] == ["reads", "draws", "proj.", "target", "head", "order"]
-    assert rows["vq-vq"][1:] == ["vq", "vq", "shared", "tokens", "categorical", "raster"]
-    assert rows["unihetero"][1:] == ["semantic", "semantic", "shared", "emb., ema", "cosine", "raster"]
+    assert rows["vq-vq"][1:] == ["vq", "vq", "one", "tokens", "categorical", "raster"]
+    assert rows["unihetero"][1:] == ["semantic", "semantic", "one", "emb., ema", "cosine", "raster"]
     assert rows["unifluid"][1:] == ["semantic", "kl", "two", "tokens", "diffusion", "random"]
 
 

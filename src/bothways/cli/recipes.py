@@ -33,11 +33,11 @@ def recipes() -> None:
 
 
 def _corner(model) -> tuple[str, ...]:
-    """Given and learned tokens, projector, what is predicted in which space, head and order."""
+    """Given and learned tokens, number of projectors, what is predicted in which space, head and order."""
     return (
         model.given.kind,
         model.learned.kind,
-        "shared" if model.projector.shared else "two",
+        "one" if model.projector.shared else "two",
         f"emb., {model.target.side}" if model.target else "tokens",
         getattr(model.head, "objective", None) or model.head.kind,
         "in place" if model.drawing.in_place else model.order,
