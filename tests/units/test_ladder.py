@@ -149,7 +149,7 @@ def test_a_recipe_that_edits_does_not_edit_in_a_ladder():
     assert not any(found.samples["watch/edit"].values()) and found.samples["watch/draw"][UNIFIED] > 0
 
 
-def test_a_recipe_that_lacks_a_skill_or_has_other_data_is_refused(tmp_path):
+def test_a_recipe_that_lacks_a_skill_or_has_other_data_or_weights_that_move_is_refused(tmp_path):
     one = tmp_path / "reader.yaml"
     one.write_text("base: vq-vq\nname: reader\ndata: {sources: {watch/draw: {samples_per_step: 0}}}\n")
     with pytest.raises(ConfigError, match="`reader` trains no drawing"):
@@ -158,5 +158,10 @@ def test_a_recipe_that_lacks_a_skill_or_has_other_data_is_refused(tmp_path):
     other.write_text("base: vq-vq\nname: mine\ndata: {sources: {mine: {kind: llava, path: x.json, samples_per_step: 2}}}\n")
     with pytest.raises(ConfigError, match="`mine` takes `mine`"):
         ladder(str(other))
+    moving = tmp_path / "moving.yaml"
+    ramp = "{kind: ramp, first: 0.0, last: 1.0, steps: 10}"
+    moving.write_text(f"base: vq-vq\nname: moving\ntrain: {{weights: {{'watch/draw:image': {ramp}}}}}\n")
+    with pytest.raises(ConfigError, match="watch/draw:image` in the recipe `moving` is a ramp"):
+        ladder(str(moving))
     with pytest.raises(ConfigError, match="direction of a ladder"):
         ladder(directions=("both",))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from bothways.core.errors import ConfigError
 from bothways.recipes.recipe import Recipe
 
 Direction = Literal["reading", "drawing"]
@@ -35,8 +36,15 @@ class Side:
         return _DUTIES["drawing" if self.skill == "reading" else "reading"]
 
     def weight(self, source: str, duty: str) -> float:
-        """Loss weight of a term in the base recipe."""
-        return self.recipe.train.weights.get(f"{source}:{duty}", 1.0)
+        """Loss weight of a term in the base recipe. Raises: ConfigError where it is no fixed number."""
+        term = f"{source}:{duty}"
+        found = self.recipe.train.weights.get(term, 1.0)
+        if not isinstance(found, float):
+            raise ConfigError(
+                f"The weight of `{term}` in the recipe `{self.recipe.name}` is a {found.kind}, and the rungs of a ladder share "
+                "out numbers; give the term a number as weight."
+            )
+        return found
 
 
 def _each(side: Side, key: str, value: Any) -> Changes:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
-from bothways.core.config import Config, part
+from bothways.core.config import Config
 from bothways.core.errors import ConfigError
 from bothways.core.spec import Continuous, VisualSpec
 from bothways.diffusion.configs import DenoiserConfig
-from bothways.vision import PAINTERS
 from bothways.vision.configs import AnyTokenizerConfig
 from bothways.vision.kl_config import KLConfig
 from bothways.vision.painting_config import PaintingConfig
@@ -41,9 +40,6 @@ class PainterConfig(Config):
     @abstractmethod
     def build(self, spec: VisualSpec) -> AbstractPainter:
         """A painter of tokens of `spec`. Raises: ConfigError when its pictures cannot be reached from its grid."""
-
-
-AnyPainterConfig = part(PainterConfig, PAINTERS)
 
 
 class DirectPainterConfig(PainterConfig):

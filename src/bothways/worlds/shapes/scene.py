@@ -72,14 +72,6 @@ class Shape:
         """Kind, colour, size and place."""
         return {name: getattr(self, name) for name in OF_AN_OBJECT}
 
-    def is_left_of(self, other: Shape) -> bool:
-        """Whether it stands in a column further left."""
-        return self.column < other.column
-
-    def is_above(self, other: Shape) -> bool:
-        """Whether it stands in a row further up."""
-        return self.row < other.row
-
 
 @dataclass(frozen=True)
 class Scene:
