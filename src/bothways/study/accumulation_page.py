@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def plots_of(held: dict[str, Any], found: dict[str, Any], head: str = "") -> lis
             f"{head}rank among {num}",
             _ranks(held["rank"], "prefix", ("median", "low", "high")),
             across,
-            Axis(f"median rank, tokens {prefix}", (1.0, float(num)), log=True),
+            Axis(f"median rank, tokens {prefix}", (1.0, float(num)), scale=math.log),
             {"chance": (num + 1) / 2},
         ),
         line_plot(f"{head}first, by tokens {prefix}", _ranks(held["rank"], "prefix", _FIRST), across, share, chance),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bothways.core.disk import read_json, write_json
 from bothways.study.gather import Gathered
+from bothways.study.line_plot import Axis, Curve, line_plot
 from bothways.study.plan import Plan
-from bothways.study.plots import Across, Series, curves
 from bothways.study.study import Comparison, Study
 
 MEASURED = "dial.json"
@@ -65,10 +65,11 @@ def _plot(found: Gathered, measure: str, comparisons: list[Comparison]) -> DialP
     ordered = sorted(comparisons, key=lambda one: dial.at[one.name])
     sides = ([one.treatment for one in ordered], [one.control for one in ordered])
     roles = tuple((arms[0].partition("-")[0], f"arm{number}") for number, arms in enumerate(sides))  # unified-64: unified
-    series = []
+    curves = []
     for (role, colour), arms in zip(roles, sides, strict=True):
         cells = [(one, found.cells[arm][measure]) for one, arm in zip(ordered, arms, strict=True)]
         points = [(dial.at[one.name], cell.value, cell.low, cell.high) for one, cell in cells]
-        series.append(Series(role, colour, points))
-    across = Across(dial.name, (lambda place: math.log2(1 + place)) if dial.doubles else float)
-    return DialPlot(measure, roles, curves(measure, series, chance=0.0, unit="skill", across=across))
+        curves.append(Curve(role, colour, points))
+    places = [dial.at[one.name] for one in ordered]
+    across = Axis(dial.name, scale=(lambda place: math.log2(1 + place)) if dial.doubles else float, told=places)
+    return DialPlot(measure, roles, line_plot(measure, curves, across, Axis("skill"), {"chance": 0.0}))

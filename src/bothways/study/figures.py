@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bothways.study.compare import Difference
-from bothways.study.gather import Curve, Gathered
-from bothways.study.plots import ForestRow, Series, curves, forest
+from bothways.study.gather import Gathered, LearningCurve
+from bothways.study.line_plot import Axis, Curve, line_plot
+from bothways.study.plots import ForestRow, forest
 from bothways.study.study import Comparison, Study
 from bothways.study.tables import groups, label
 
@@ -92,12 +94,14 @@ def _is_primary(study: Study, measure: str) -> bool:
 
 
 def _curve_plot(
-    lines: Sequence[Curve],
+    lines: Sequence[LearningCurve],
     title: str,
     unit: str,
     chance: float | None,
     colours: dict[str, str],
     span: tuple[float, float] | None = None,
 ) -> str:
-    series = [Series(curve.arm, colours[curve.arm], curve.points) for curve in lines]
-    return curves(title, series, chance=chance, unit=unit, span=span)
+    curves = [Curve(one.arm, colours[one.arm], one.points) for one in lines]
+    steps = [point[0] for one in lines for point in one.points]
+    levels = {} if chance is None else {"chance": chance}
+    return line_plot(title, curves, Axis("steps", scale=math.log, told=steps), Axis(unit, span), levels)

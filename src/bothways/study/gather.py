@@ -33,7 +33,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """One measure of one arm over training: (step, value, low, high), the last point from the final exam."""
 
     arm: str
@@ -50,7 +50,7 @@ class Gathered:
     cells: dict[str, dict[str, Cell]]
     differences: dict[str, dict[str, Difference]]
     verdicts: tuple[Verdict, ...]
-    curves: dict[str, tuple[Curve, ...]]
+    curves: dict[str, tuple[LearningCurve, ...]]
 
     @property
     def num_seeds(self) -> int:
@@ -113,8 +113,8 @@ def _cells(sheets: Sequence[Sheet]) -> dict[str, Cell]:
 
 def _curves(
     runs: Mapping[str, Sequence[Path]], sheets: Mapping[str, Sequence[dict[str, Sheet]]]
-) -> dict[str, tuple[Curve, ...]]:
-    found: dict[str, list[Curve]] = {}
+) -> dict[str, tuple[LearningCurve, ...]]:
+    found: dict[str, list[LearningCurve]] = {}
     for arm, each in sheets.items():
         last = steps_of(runs[arm][0])
         at = {exam: _step(exam, last) for exam in each[0] if all(exam in one for one in each)}
@@ -130,7 +130,7 @@ def _curves(
                     cell = summed_up([one[exam][measure] for one in each])
                     points.append((step, cell.value, cell.low, cell.high))
             if len(points) > 1:
-                found.setdefault(measure, []).append(Curve(arm, tuple(points)))
+                found.setdefault(measure, []).append(LearningCurve(arm, tuple(points)))
     return {measure: tuple(curves) for measure, curves in found.items()}
 
 

@@ -1,19 +1,21 @@
-"""Lines over a number (a position, operations, seconds) as inline SVG, with intervals; and several plots as one file."""
+"""Lines over a number (steps, a position, operations) as inline SVG, with intervals; and several plots as one file."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from bothways.study.page import TEMPLATES
+from bothways.study.plots import ticks
 from bothways.study.svg import dot, line, opening, text
 
 SHAPE = (360, 240)
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 30, 40
 MOST_TICKS = 7
+LABEL_PX = 30  # from one number below the plot to the next, where places are told as they are
 Point = tuple[float, float, float | None, float | None]  # x, y, low, high
 
 
@@ -32,30 +34,31 @@ class Curve:
 
 @dataclass(frozen=True)
 class Axis:
-    """`span`: both ends, beyond which points are drawn at the edge; None: those of the points. `log`: powers apart are equally
-    far apart."""
+    """`span`: both ends, beyond which points are drawn at the edge; None: those of the points. `scale`: what is equally far
+    apart (`math.log`: powers). `told`: the places that stand below it, as far as they fit; none: round numbers."""
 
     label: str
     span: tuple[float, float] | None = None
-    log: bool = False
+    scale: Callable[[float], float] = float
+    told: Sequence[float] = ()
 
     def ends(self, values: Sequence[float]) -> tuple[float, float]:
         low, high = self.span or (min(values), max(values))
-        if self.log:
-            return low, high if high > low else 2 * low
+        if self.scale is not float:
+            return low, high if high > low else 2 * low or 1.0
         pad = 0.0 if self.span else 0.05 * (high - low) or 0.1
         return low - pad, high + pad
 
     def share(self, value: float, low: float, high: float) -> float:
         """How far along the axis, 0 to 1."""
-        value = min(max(value, low), high)
-        if self.log:
-            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-        return (value - low) / (high - low)
+        at, first, last = (self.scale(one) for one in (min(max(value, low), high), low, high))
+        return (at - first) / (last - first)
 
     def ticks(self, low: float, high: float) -> list[float]:
-        """Round numbers inside."""
-        if self.log:
+        """The numbers that stand beside it."""
+        if self.told:
+            return self._spaced(low, high)
+        if self.scale is math.log:
             powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
             for factors in ((1, 2, 5), (1, 3), (1,)):
                 inside = [factor * 10.0**power for power in powers for factor in factors]
@@ -64,10 +67,15 @@ class Axis:
                     break
             if len(inside) > 1:
                 return inside
-        raw = (high - low) / 5
-        size = 10 ** math.floor(math.log10(raw))
-        step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
-        return [round(k * step, 10) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
+        return ticks(low, high)
+
+    def _spaced(self, low: float, high: float) -> list[float]:
+        """Places whose labels do not run into each other; the last is always there."""
+        least, kept = LABEL_PX / (SHAPE[0] - LEFT - RIGHT), []
+        for place in sorted(set(self.told), reverse=True):
+            if not kept or self.share(kept[-1], low, high) - self.share(place, low, high) >= least:
+                kept.append(place)
+        return kept
 
 
 def line_plot(title: str, curves: Sequence[Curve], across: Axis, up: Axis, levels: Mapping[str, float] = {}) -> str:
@@ -97,26 +105,28 @@ def line_plot(title: str, curves: Sequence[Curve], across: Axis, up: Axis, level
             text(width - RIGHT, y(value) - 3, name, "tick", "end"),
         ]
     for one in curves:
-        at = [(x(a), y(b), b, *(None if end is None else y(end) for end in ends)) for a, b, *ends in one.points]
-        parts += _drawn(one, at)
+        at = [(x(a), y(b), *(None if end is None else y(end) for end in ends)) for a, b, *ends in one.points]
+        told = [f"{one.name}, {across.label} {_told(a)}: {b:.3f}" for a, b, *_ in one.points]
+        parts += _drawn(one, at, told)
     return "".join([*parts, "</svg>"])
 
 
-def _drawn(one: Curve, points: Sequence[tuple[float, float, float, float | None, float | None]]) -> list[str]:
+def _drawn(one: Curve, points: Sequence[Point], told: Sequence[str]) -> list[str]:
+    """`points` where they lie on the page, and what each tells under the pointer."""
     parts = []
-    banded = [point for point in points if point[3] is not None and point[4] is not None]
+    banded = [point for point in points if point[2] is not None and point[3] is not None]
     if len(banded) > 12:  # so many that bars would be a fence
-        edge = [f"{a:.1f},{low:.1f}" for a, _, _, low, _ in banded]
+        edge = [f"{a:.1f},{low:.1f}" for a, _, low, _ in banded]
         edge += [f"{a:.1f},{high:.1f}" for a, *_, high in reversed(banded)]
         parts.append(f'<polygon class="band {one.colour}" points="{" ".join(edge)}"/>')
     else:
-        parts += [line(a, low or 0.0, a, high or 0.0, f"bar {one.colour}") for a, _, _, low, high in banded]
+        parts += [line(a, low or 0.0, a, high or 0.0, f"bar {one.colour}") for a, _, low, high in banded]
     if one.joined:
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b, *_ in points)
         dash = ' stroke-dasharray="5 4"' if one.dashed else ""
         parts.append(f'<polyline class="curve {one.colour}" points="{path}"{dash}/>')
     if len(points) <= 24:
-        parts += [dot(a, b, 2.8, one.colour, f"{one.name}: {value:.3g}") for a, b, value, *_ in points]
+        parts += [dot(a, b, 2.8, one.colour, title) for (a, b, *_), title in zip(points, told, strict=True)]
     parts += [text(a, b - 7, name, "tick", "middle") for (a, b, *_), name in zip(points, one.names, strict=False)]
     return parts
 
@@ -147,8 +157,8 @@ def sheet(plots: Sequence[str], names: Mapping[str, str], columns: int = 3) -> s
 
 
 def _told(value: float) -> str:
-    """A tick's number, short."""
+    """A number, short: 0.25, 1,024, 15k, 3.2G."""
     for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
-            return f"{value / (1e3 if unit == 'k' else size):g}{unit}"
-    return f"{value:g}".replace("-", "−")
+            return f"{value / (1e3 if unit == 'k' else size):.4g}{unit}"
+    return f"{value:,.4g}".replace("-", "−")

@@ -1,4 +1,5 @@
-"""The report's plots as inline SVG: drawn here, coloured by the page's style sheet, so they follow light and dark.
+"""The report's plots as inline SVG, all but its lines (line_plot.py): coloured by the page's style sheet, so they follow light
+and dark.
 
 Classes: `arm0`, `arm1`, ... colour the arms; `axis`, `grid`, `label`, `zone` and so on are told in templates/style.css.
 """
@@ -6,12 +7,10 @@ Classes: `arm0`, `arm1`, ... colour the arms; `axis`, `grid`, `label`, `zone` an
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bothways.study.svg import dot, line, opening, rect, text
-
-Point = tuple[float, float, float | None, float | None]
 
 
 @dataclass(frozen=True)
@@ -23,23 +22,6 @@ class ForestRow:
     low: float | None
     high: float | None
     kind: str = "plain"
-
-
-@dataclass(frozen=True)
-class Series:
-    """One line of a curve plot; `colour` is a class (`arm0`)."""
-
-    name: str
-    colour: str
-    points: Sequence[Point]
-
-
-@dataclass(frozen=True)
-class Across:
-    """The horizontal axis of a curve plot: what it counts, and where a number stands on it."""
-
-    name: str = "steps"
-    scale: Callable[[float], float] = math.log
 
 
 @dataclass(frozen=True)
@@ -67,7 +49,7 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
         opening(width, height, what),
         rect(x(-minimum_effect), top - 6, x(minimum_effect) - x(-minimum_effect), height - top - 20, "zone"),
     ]
-    for tick in _ticks(-reach, reach):
+    for tick in ticks(-reach, reach):
         parts.append(line(x(tick), top - 6, x(tick), height - 26, "zero" if abs(tick) < 1e-9 else "grid"))
         parts.append(text(x(tick), height - 10, f"{tick:+g}".replace("-", "−") if tick else "0", "tick", "middle"))
     parts += [text(x(0) - 10, 14, f"← {left}", "side", "end"), text(x(0) + 10, 14, f"{right} →", "side", "start")]
@@ -81,54 +63,6 @@ def forest(rows: Sequence[ForestRow], minimum_effect: float, left: str, right: s
         )
         interval = "" if row.low is None else f"  [{signed(row.low)}, {signed(row.high or 0.0)}]"
         parts.append(text(width - numbers_px + 16, y + 4, f"{signed(row.value)}{interval}", f"number {row.kind}", "start"))
-    return "".join([*parts, "</svg>"])
-
-
-def curves(
-    title: str,
-    series: Sequence[Series],
-    *,
-    chance: float | None,
-    unit: str,
-    span: tuple[float, float] | None = None,
-    across: Across = Across(),
-) -> str:
-    """Lines over training steps, or what `across` says, with error bars. `span`: ends of the vertical axis, clipped beyond."""
-    width, height, left, right, top, bottom = 340, 210, 44, 14, 30, 34
-    points = [point for one in series for point in one.points]
-    steps = [point[0] for point in points]
-    ends = [end for point in points for end in point[1:] if end is not None] + ([chance] if chance is not None else [])
-    low, high = span or _range(ends)
-    first, last = across.scale(min(steps)), across.scale(max(steps))
-
-    def x(step: float) -> float:
-        return left + (width - left - right) * (across.scale(step) - first) / ((last - first) or 1.0)
-
-    def y(value: float) -> float:
-        return top + (height - top - bottom) * (high - min(max(value, low), high)) / (high - low)
-
-    parts = [opening(width, height, title), text(left - 34, 16, title, "title", "start")]
-    for tick in _ticks(low, high):
-        parts += [
-            line(left, y(tick), width - right, y(tick), "grid"),
-            text(left - 6, y(tick) + 3.5, _number(tick), "tick", "end"),
-        ]
-    shown = _spaced(sorted(set(steps)), x, 30)
-    parts += [text(x(step), height - 18, _place(step), "tick", "middle") for step in shown]
-    parts.append(text((left + width - right) / 2, height - 4, f"{across.name} · {unit}", "tick", "middle"))
-    if chance is not None:
-        parts.append(line(left, y(chance), width - right, y(chance), "chance"))
-    for one in series:
-        parts += [
-            line(x(step), y(lo), x(step), y(hi), f"bar {one.colour}")
-            for step, _, lo, hi in one.points
-            if lo is not None and hi is not None
-        ]
-        path = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value, _, _ in one.points)
-        parts.append(f'<polyline class="curve {one.colour}" points="{path}"/>')
-        for step, value, _, _ in one.points:
-            told = f"{one.name}, {across.name} {_place(step)}: {value:.3f}"
-            parts.append(dot(x(step), y(value), 3.0, one.colour, told))
     return "".join([*parts, "</svg>"])
 
 
@@ -157,13 +91,7 @@ def _reach(values: Sequence[float]) -> float:
     return max(0.02, 1.08 * max(abs(value) for value in values))
 
 
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    low, high = min(values), max(values)
-    pad = 0.06 * (high - low) or 0.1
-    return low - pad, high + pad
-
-
-def _ticks(low: float, high: float, about: int = 5) -> list[float]:
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers inside the range."""
     raw = (high - low) / about
     size = 10 ** math.floor(math.log10(raw))
@@ -171,24 +99,6 @@ def _ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(k * step, 10) for k in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
-def _spaced(steps: Sequence[float], x, least_px: float) -> list[float]:
-    """Steps whose labels do not run into each other; the last is always there."""
-    kept: list[float] = []
-    for step in reversed(steps):
-        if not kept or x(kept[-1]) - x(step) >= least_px:
-            kept.append(step)
-    return kept
-
-
 def signed(value: float) -> str:
     """+0.067, with a true minus sign."""
     return f"{value:+.3f}".replace("-", "−")
-
-
-def _place(value: float) -> str:
-    """900, 1,024 or 0.25."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:.2f}"
-
-
-def _number(value: float) -> str:
-    return f"{value:g}".replace("-", "−")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def plots_of(found: dict[str, Any], quality: str, head: str = "") -> list[str]:
     plots = []
     for axis in [name for name in SETTINGS if name != "own settings" and any(row["axis"] == name for row in rows)]:
         some = [row for row in rows if row["axis"] == axis]
-        across = Axis("operations a request", log=True) if axis in COSTLY else Axis(axis)
+        across = Axis("operations a request", scale=math.log) if axis in COSTLY else Axis(axis)
         points = [_point(row, quality, row["flops"] if axis in COSTLY else row["value"]) for row in some]
         names = [f"{row['value']:g}" for row in some] if axis in COSTLY else ()
         plots.append(line_plot(f"{head}{SETTINGS[axis]}", [Curve(axis, "arm4", points, names)], across, up, levels))
@@ -82,7 +83,8 @@ def _best_of(title: str, rows: list[dict[str, Any]], quality: str, own: float) -
             points = [_point(row, quality, row["flops"]) for row in some]
             curves.append(Curve(name, colour, points, names if who == "reads them itself" else ()))
     curves.append(Curve(*CHOOSERS["random"], [_point(one, quality, one["flops"])]))
-    return line_plot(title, curves, Axis("operations a request", log=True), Axis(QUALITIES[quality]), {"own settings": own})
+    across = Axis("operations a request", scale=math.log)
+    return line_plot(title, curves, across, Axis(QUALITIES[quality]), {"own settings": own})
 
 
 def _point(row: dict[str, Any], quality: str, x: float) -> tuple[float, float, float, float]:
