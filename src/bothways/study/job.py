@@ -8,6 +8,7 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 from bothways.core.disk import read_json, write_json
 from bothways.core.errors import BothwaysError
@@ -16,6 +17,24 @@ from bothways.recipes.recipe import Recipe
 from bothways.study.ledger import ArmLedger, counted
 
 LEDGER = "ledger.json"
+
+
+class JobFailed(BothwaysError):
+    """A run of a study stopped; what it had saved is there, and running the study again goes on from it."""
+
+
+class Failure(NamedTuple):
+    """What stopped a run, as it is sent from where it ran; `trace`: of an error that is none of this package's own."""
+
+    sentence: str
+    exit_code: int
+    trace: str | None = None
+
+    def error(self) -> JobFailed:
+        """To be raised here."""
+        error = JobFailed(f"{self.sentence} Run the same command again to go on." + (f"\n{self.trace}" if self.trace else ""))
+        error.exit_code = self.exit_code
+        return error
 
 
 @dataclass(frozen=True)
@@ -90,14 +109,20 @@ def work(job: Job) -> None:
     write_json(job.folder / LEDGER, cost.to_dict())
 
 
-def child(job: Job, answer: Connection) -> None:
-    """`work` in a child process: sends None, or (sentence, exit code, traceback or None) when it fails."""
+def outcome(job: Job) -> Failure | None:
+    """`work`, where an error is an answer: None, or what stopped it."""
     try:
         work(job)
-        answer.send(None)
     except BothwaysError as error:
-        answer.send((str(error), error.exit_code, None))
+        return Failure(str(error), error.exit_code)
+    except Exception:
+        return Failure(f"{job.title} failed.", 70, traceback.format_exc())
+    return None
+
+
+def child(job: Job, answer: Connection) -> None:
+    """`outcome` in a child process, which sends it."""
+    try:
+        answer.send(outcome(job))
     except KeyboardInterrupt:
-        answer.send((f"{job.title} was interrupted.", 128 + signal.SIGINT, None))
-    except BaseException:
-        answer.send((f"{job.title} failed.", 70, traceback.format_exc()))
+        answer.send(Failure(f"{job.title} was interrupted.", 128 + signal.SIGINT))

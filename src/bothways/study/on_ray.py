@@ -11,16 +11,15 @@ goes on from its last checkpoint there, on whatever node it lands.
 from __future__ import annotations
 
 import socket
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
 
-from bothways.core.errors import BothwaysError, ConfigError
-from bothways.study.job import Job, work
-from bothways.study.side_by_side import LOOK_EVERY_S, JobFailed
+from bothways.core.errors import ConfigError
+from bothways.study.job import Failure, Job, JobFailed, outcome
+from bothways.study.side_by_side import LOOK_EVERY_S
 
 LOCAL = "local-cluster"
 NUM_RETRIES = 3  # of one run, when a worker or its node dies
@@ -36,7 +35,10 @@ def run_on(cluster: str, jobs: list[Job], console: Console | None = None) -> Non
     with _cluster(cluster) as ray:
         tasks = {}
         for job in waiting:
-            task = ray.remote(num_cpus=job.recipe.train.threads or 1, max_retries=NUM_RETRIES)(_answer)
+            # An error of a run's own is an outcome and no failure of the task, so that Ray does not try it again.
+            task = ray.remote(num_cpus=job.recipe.train.threads or 1, max_retries=NUM_RETRIES)(
+                outcome
+            )  # an error is an answer, so that Ray does not try it again
             tasks[task.options(name=job.title).remote(job)] = job
         done = len(jobs) - len(waiting)
         try:
@@ -52,28 +54,14 @@ def run_on(cluster: str, jobs: list[Job], console: Console | None = None) -> Non
                 ray.cancel(reference)
 
 
-def _answer(job: Job) -> tuple[str, int, str | None] | None:
-    """`work` in a task. An error of its own is an answer, not a failure, so that Ray does not try it again."""
-    try:
-        work(job)
-    except BothwaysError as error:
-        return str(error), error.exit_code, None
-    except Exception:
-        return f"{job.title} failed.", 70, traceback.format_exc()
-    return None
-
-
 def _check(ray: Any, reference: Any, job: Job) -> None:
     try:
         failure = ray.get(reference)
     except ray.exceptions.RayError as error:
         why = str(error).strip().splitlines()[0]
-        failure = (f"{job.title} was lost {NUM_RETRIES + 1} times ({why}).", JobFailed.exit_code, None)
+        failure = Failure(f"{job.title} was lost {NUM_RETRIES + 1} times ({why}).", JobFailed.exit_code)
     if failure is not None:
-        sentence, exit_code, trace = failure
-        error = JobFailed(f"{sentence} Run the same command again to go on." + (f"\n{trace}" if trace else ""))
-        error.exit_code = exit_code
-        raise error
+        raise failure.error()
 
 
 @contextmanager

@@ -19,15 +19,10 @@ from multiprocessing.process import BaseProcess
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from bothways.core.errors import BothwaysError
 from bothways.core.rundir import RunDir
-from bothways.study.job import Job, child
+from bothways.study.job import Failure, Job, JobFailed, child
 
 LOOK_EVERY_S = 0.5
-
-
-class JobFailed(BothwaysError):
-    """A run of a study stopped; what it had saved is there, and running the study again goes on from it."""
 
 
 @dataclass
@@ -110,14 +105,9 @@ def _failure(one: _Running) -> JobFailed | None:
     try:
         failure = one.answer.recv()
     except EOFError:
-        failure = (f"{one.job.title} ended without a word (exit code {one.process.exitcode}).", 70, None)
+        failure = Failure(f"{one.job.title} ended without a word (exit code {one.process.exitcode}).", 70)
     one.process.join()
-    if failure is None:
-        return None
-    sentence, exit_code, trace = failure
-    error = JobFailed(f"{sentence} Run the same command again to go on." + (f"\n{trace}" if trace else ""))
-    error.exit_code = exit_code
-    return error
+    return None if failure is None else failure.error()
 
 
 def _stop(running: list[_Running]) -> None:
