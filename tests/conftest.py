@@ -1,4 +1,4 @@
-"""Options of the whole suite. It must be imported before `bothways` is, which pytest sees to."""
+"""Options of the whole suite and a run to be measured. It must be imported before `bothways` is, which pytest sees to."""
 
 from __future__ import annotations
 
@@ -48,3 +48,14 @@ def _one_thread() -> None:
     """Sums in the same order on every machine, and workers that do not fight for cores."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of two steps, to be copied before anything is written into it."""
+    from bothways.recipes import assemble
+    from unified_training import recipe
+
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    assemble.train(recipe(train__steps=2, train__milestones=0), out)
+    return out

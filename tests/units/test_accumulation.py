@@ -109,8 +109,8 @@ def test_the_reader_reads_what_is_drawn_so_far_and_nothing_else():
     assert found["true", NUM]["n"] == 100 and found["true", NUM]["se"] >= 0
 
 
-def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained, tmp_path / "run"))
+def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(tiny_run: Path, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     found = accumulation_of(run, num=20, num_fit=200, reader_steps=20)
     assert set(found["requests"]) == {"drawing", "open_drawing"}
     full = found["requests"]["drawing"]

@@ -116,8 +116,8 @@ def test_parts_are_called_by_what_they_are():
     assert part_of("head.linear.weight") == "head"
 
 
-def test_a_run_is_probed_into_a_file_and_a_page_that_need_nothing_else(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained, tmp_path / "run"))
+def test_a_run_is_probed_into_a_file_and_a_page_that_need_nothing_else(tiny_run: Path, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     found = probe_run(run, num=25)
     assert set(found) == {"step", "num_fitted", "num_scored", "linear", "classification", "maps", "cka", "gradients"}
     assert all(0 <= row["value"] <= 1 and row["n"] == 25 and row["attributes"] for row in found["classification"])
@@ -131,6 +131,6 @@ def test_a_run_is_probed_into_a_file_and_a_page_that_need_nothing_else(trained: 
     assert again["linear"] == found["linear"] and again["cka"] == found["cka"], "measured again the same, the rest kept"
 
 
-def test_an_unknown_probe_is_refused_with_the_nearest_names(trained: Path):
+def test_an_unknown_probe_is_refused_with_the_nearest_names(tiny_run: Path):
     with pytest.raises(ConfigError, match="Did you mean `linear`"):
-        probe_run(trained, ("liner",))
+        probe_run(tiny_run, ("liner",))

@@ -99,8 +99,8 @@ def test_only_settings_that_the_model_has_are_turned():
     assert temperatures_of(model().config, How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
 
 
-def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(trained: Path, tmp_path: Path):
-    run, told = Path(shutil.copytree(trained, tmp_path / "run")), []
+def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(tiny_run: Path, tmp_path: Path):
+    run, told = Path(shutil.copytree(tiny_run, tmp_path / "run")), []
     found = scaling_of(run, num=8, most=2, progress=told.append)
     chosen = [row for row in found["rows"] if row["axis"] == "best_of"]
     assert {row["chooser"] for row in chosen} == {"random", "own likelihood", "reads them itself", "world's reader"}
@@ -118,8 +118,8 @@ def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(
         assert text.count("<svg") >= 8 and "http" not in text.replace("http://www.w3.org", "") and "<script" not in text
 
 
-def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained, tmp_path / "run"))
+def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(tiny_run: Path, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     found = scaling_of(run, ("guidance", "best_of"), num=8, most=1)
     assert not found["choosing"] and {row["axis"] for row in found["rows"]} == {"own settings", "guidance"}
     assert "Nothing to choose among" in write_scaling(run).read_text()

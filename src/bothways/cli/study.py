@@ -1,5 +1,5 @@
-"""`bothways study`: what can be asked (`list`), what it would take (`plan`), asking it (`run`), what came out (`report`), and
-how far verdicts can be trusted (`simulate`)."""
+"""`bothways study`: what can be asked (`list`), what it would take (`plan`), where it can be decided (`calibrate`), asking it
+(`run`), what came out (`report`), and how far verdicts can be trusted (`simulate`)."""
 
 from __future__ import annotations
 

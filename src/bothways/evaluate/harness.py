@@ -180,7 +180,7 @@ def _engine() -> Fill:
 
 
 def _default_how() -> Any:
-    from bothways.generate.engine import How
+    from bothways.heads.choose import How
 
     return How()
 
