@@ -1,6 +1,6 @@
 """Samplers: from noise to a token. Pure functions of a prediction and of noise; they hold nothing and know no model.
 
-A catalogue for each form of the diffusion head; its first sampler is the one that is meant where none is named.
+A catalogue for each form of diffusion; its first sampler is the one that is meant where none is named.
 """
 
 from bothways.core.catalogue import Catalogue
