@@ -25,7 +25,8 @@ from bothways.study.gather import exams_by_step, steps_of
 
 
 class Rate(Config):
-    """Own samples that a sample of the other task was worth, with a 95 % interval over seeds (jackknife; null with one seed)."""
+    """Own samples that a sample of the other task was worth, with a 95 % interval over seeds (jackknife); null where seeds are
+    too few, or curves without one of them do not tell."""
 
     value: float
     low: float | None
