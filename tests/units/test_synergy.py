@@ -33,7 +33,9 @@ def run_of(tmp_path_factory) -> Callable[..., Path]:
 
     @cache
     def made(right: float, seed: int, steps: tuple[int, ...]) -> Path:
-        run = fake_run(folder / f"{right}-{seed}-{len(steps)}", {"hour": right, "minute": right}, seed=seed, steps=steps)
+        run = fake_run(
+            folder / f"{right}-{seed}-{len(steps)}", {"hour": right, "minute": right}, seed=seed, steps=steps, num=36
+        )
         log = run / "log.jsonl"
         shares = {"watch/vqa:text": 0.75, "watch/draw:image": 0.25 + 0.1 * seed}
         log.write_text(log.read_text() + json.dumps({"step": 400, "shares": shares}) + "\n")
@@ -136,7 +138,7 @@ def test_one_direction_is_corrected_for_having_asked_two(carded):
 def test_exchange_rates_are_told_where_there_are_curves_and_why_not_where_there_are_none(carded):
     flat = carded((0.4, 0.45, 0.4), (0.4, 0.4, 0.5), 0.8)
     assert all(one.exchange.rate is None and "train.milestones" in one.exchange.missing for one in flat.directions)
-    card = carded((0.4, 0.45, 0.4), (0.4, 0.4, 0.5), 0.8, steps=(40, 100, 200, 300))
+    card = carded((0.4, 0.45, 0.4), (0.4, 0.4, 0.5), 0.8, steps=(100, 200, 300))
     found = card.directions[0].exchange
     assert found.measure == "reading/hands/skill" and found.rate.low < found.rate.value < found.rate.high
     assert 0 < found.beyond_placebo.value < found.rate.value
@@ -163,13 +165,18 @@ def test_the_page_is_whole_and_the_file_holds_the_card(carded, tmp_path):
         assert words in path.read_text()
 
 
-def test_a_skill_that_no_arm_was_asked_for_makes_no_card(run_of, carded, tmp_path):
+def test_a_skill_that_was_not_measured_is_missing_and_without_any_there_is_no_card(tmp_path):
     seeds = 2
     unasked = [fake_run(tmp_path / str(seed), {}, arm="understanding", seed=seed, num=10) for seed in range(seeds)]
     planned = plan(study(seeds), small_recipe())
     folders = {arm.name: unasked for arm in planned.study.arms}
     ledger = Ledger(arms={name: ArmLedger() for name in folders})
-    with pytest.raises(DataError, match="`drawing/hands/skill` was not measured"):
+    card = card_of(Results(planned, folders, ledger, Standing()))
+    assert [one.skill for one in card.directions] == ["reading"] and result_of(card.directions, enough=True) == "not shown"
+    assert "missing: `drawing/hands/skill` was not measured in all arms" in said(card)
+    drawing = {"comparisons": [c.to_dict() for c in planned.study.comparisons if c.name.startswith("drawing")]}
+    planned = plan(planned.study.with_changes(drawing), small_recipe())
+    with pytest.raises(DataError, match="there is no card"):
         card_of(Results(planned, folders, ledger, Standing()))
 
 

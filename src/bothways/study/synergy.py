@@ -108,11 +108,18 @@ class Card(Config):
 
 
 def card_of(results: Results) -> Card:
-    """Raises: DataError when a primary measure is missing, RunError when a run is unmarked."""
+    """A skill whose primary measure is missing somewhere has no direction, and `missing` says so.
+
+    Raises: DataError when that holds for every skill, RunError when a run is unmarked.
+    """
     plan = results.plan
     study, found = plan.study, gather(plan.study, results.folders)
-    skills = list(dict.fromkeys(c.primary.split("/")[0] for c in study.comparisons))
-    directions = corrected([_direction(found, plan, skill) for skill in skills])
+    missing = {one.primary.split("/")[0]: one.primary for one in found.verdicts if one.difference is None}
+    skills = dict.fromkeys(c.primary.split("/")[0] for c in study.comparisons)
+    unmeasured = tuple(f"`{measure}` was not measured in all arms" for measure in missing.values())
+    if missing.keys() >= skills.keys():
+        raise DataError(f"{' and '.join(unmeasured)}, so there is no card; give the exam more pictures and drawings.")
+    directions = corrected([_direction(found, plan, skill) for skill in skills if skill not in missing])
     both, num = study.comparisons[0].treatment, len(study.seeds)
     spent = [(arm, results.ledger.arms[arm.name]) for arm in study.arms]
     sources = plan.configs[both][study.seeds[0]].to_dict()["data"]["sources"]
@@ -136,7 +143,7 @@ def card_of(results: Results) -> Card:
             )
             for arm, cost in spent
         ),
-        missing=results.standing.missing,
+        missing=(*unmeasured, *results.standing.missing),
     )
 
 
@@ -183,8 +190,6 @@ def _direction(found: Gathered, plan: Plan, skill: str) -> Direction:
 
 def _gain(verdict: Verdict, arm: str, skill: str) -> Gain:
     difference = verdict.difference
-    if difference is None:
-        raise DataError(f"`{verdict.primary}` was not measured in {arm}, so there is no card; examine every arm on it.")
     ends = (difference.low, difference.high)
     low, high = ends if difference.higher_is_better else [None if end is None else -end for end in reversed(ends)]
     return Gain(

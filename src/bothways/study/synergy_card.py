@@ -90,7 +90,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
         ("seeds", f"{len(card.seeds)} ({', '.join(map(str, card.seeds))}){few}"),
         ("share of the gradient", shares or "not logged (--set train.shares_every_steps=20 logs it)"),
     ]
-    return told + [("not finished", one) for one in card.missing]
+    return told + [("missing", one) for one in card.missing]
 
 
 def costs(card: Card) -> list[tuple[str, ...]]:
