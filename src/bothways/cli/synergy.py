@@ -10,6 +10,8 @@ import typer
 from bothways.cli.terminal import SetOption, notice, page, progress, say, table
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from bothways.study.study import Study
     from bothways.study.synergy import Card
 
@@ -72,15 +74,25 @@ def _show(card: Card) -> None:
 
     console = page()
     console.print(Text(f"Synergy card: {RESULTS[card.result]}", style="bold"))
-    parts = [("", "", facts(card)), *((one.skill, headline(one), rows(one)) for one in card.directions)]
-    for skill, said, lines in parts:
-        shown = table(skill, Text(said))
-        shown.show_header = bool(skill)
-        for name, told in lines:
-            shown.add_row(name, Text(told))
-        console.print("", shown)
+    _print_rows(console, facts(card))
+    for one in card.directions:
+        console.print()
+        console.print(Text.assemble((one.skill, "bold"), f": {headline(one)}"))
+        _print_rows(console, rows(one))
     spent = table("one run", "operations", "samples", "seconds")
     for row in costs(card):
         spent.add_row(*row)
-    console.print("", spent, "", Text(RULE))
+    for part in ("", spent, "", Text(RULE)):
+        console.print(part)
     console.print(Text("Not on this card: " + " ".join(NOT_SHOWN), style="dim"))
+
+
+def _print_rows(console: Console, lines: list[tuple[str, str]]) -> None:
+    from rich.text import Text
+
+    shown = table("", "")
+    shown.show_header = False
+    shown.columns[1].overflow = "fold"  # a long path goes on in the next line instead of ending in dots
+    for name, told in lines:
+        shown.add_row(name, Text(told))
+    console.print(shown)

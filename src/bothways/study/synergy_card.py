@@ -65,11 +65,11 @@ def headline(direction: Direction) -> str:
 
 def rows(direction: Direction) -> list[tuple[str, str]]:
     """What is told of one direction, line by line."""
-    others = [(f"over {one.control}", _gained(one)) for one in direction.placebos]
+    others = [(f"over the placebo {one.control}", _gained(one)) for one in direction.placebos]
     return [
         ("over the skill alone", _gained(direction.alone)),
         (f"over the best placebo, {direction.best.control}", _gained(direction.best)),
-        ("of that, p after Holm", f"{direction.p_holm:.2g}"),
+        ("of that, p after Holm", "–" if direction.best.p_value is None else f"{direction.p_holm:.2g}"),
         *others,
         ("mean of the arm that does both", f"{number(direction.both)} ({direction.measure})"),
         ("exchange rate", _exchanged(direction)),
