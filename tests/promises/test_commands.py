@@ -26,6 +26,7 @@ PROMISED = {
     "study report": {"--runs"},
     "study calibrate": {"--out", "--try", "--seeds", "--set"},
     "study simulate": {"--studies"},
+    "synergy": {"--out", "--seeds", "--runs", "--set"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},
     "distance": {"--num", "--set"},
     "swap": {"--part", "--out"},

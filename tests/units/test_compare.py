@@ -11,6 +11,7 @@ from studies import fake_run
 from bothways.core.errors import ConfigError, DataError, RunError
 from bothways.evaluate.crossed import crossed
 from bothways.evaluate.scores import read_items
+from bothways.evaluate.statistics import student_p
 from bothways.study.compare import compare
 
 
@@ -55,6 +56,10 @@ def test_seeds_are_paired_and_the_interval_is_over_seeds_and_pictures(tmp_path):
     assert len(set(pairs[0][0].pictures)) == len(pairs[0][0].values), "a question a picture, so a value a picture"
     assert (difference.low, difference.high) == pytest.approx(whole.interval())
     assert difference.spread.degrees == pytest.approx(whole.degrees)
+    assert difference.p_value == pytest.approx(student_p(whole.value / whole.se, whole.degrees))
+    assert (difference.p_value < 0.05) == (difference.low > 0) and compare(better[:1], worse[:1])[
+        "reading/hour/skill"
+    ].p_value is None
     with pytest.raises(ConfigError, match="pair runs of the same seed"):
         compare(better, [worse[1], worse[0], worse[2]])
     with pytest.raises(ConfigError, match="one of each arm a seed"):

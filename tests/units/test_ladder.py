@@ -127,7 +127,7 @@ def test_every_rung_is_compared_with_the_unified_arm_and_the_short_ladder_is_a_p
 
 
 def test_one_direction_alone_leaves_out_the_arms_of_the_other_and_steps_are_set_for_all():
-    study = ladder(directions=("reading",), steps=50)
+    study = ladder(directions=("reading",), changes={"train.steps": 50})
     assert {arm.name.partition("-")[0] for arm in study.arms} == {"reading", UNIFIED}
     assert {config.train.steps for by_seed in plan_of(study).configs.values() for config in by_seed.values()} == {50}
 
@@ -142,6 +142,13 @@ def test_the_ladder_stands_on_the_smallest_recipe_whose_hands_are_the_hour_alone
     study, world = plan_of(ladder("pico", short=True)).study, load_recipe("pico").world.build()
     levels = {one.primary.split("/")[1] for one in study.comparisons}
     assert levels == {"hands"} and world.levels["hands"] == ("hour",) and "hands" not in study.gates
+
+
+def test_rungs_know_what_is_changed_of_the_recipe():
+    changed = {"data.sources.watch/draw.samples_per_step": 10, "train.weights.watch/vqa:text": 3.0}
+    found = plan_of(ladder(short=True, changes=changed)).configs
+    assert found["reading-captions"][0].train.weights["watch/draw:text"] == pytest.approx(3.0)
+    assert {one[0].data.sources["watch/draw"].samples_per_step for one in found.values()} == {0, 10}
 
 
 def test_a_recipe_that_edits_does_not_edit_in_a_ladder():

@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 
 from bothways.core.errors import DataError
-from bothways.evaluate.statistics import bootstrap, clustered_se, detectable, estimate, over_seeds, seeds_needed
+from bothways.evaluate.statistics import (
+    bootstrap,
+    clustered_se,
+    detectable,
+    estimate,
+    holm,
+    jackknife,
+    over_seeds,
+    seeds_needed,
+    student_p,
+)
 
 
 def test_with_one_answer_a_picture_the_clustered_error_is_the_usual_one():
@@ -74,3 +84,39 @@ def test_the_seeds_needed_are_just_enough_to_detect_the_effect():
     assert 8 <= num <= 11
     assert detectable(0.1, num) <= 0.1 < detectable(0.1, num - 1)
     assert detectable(0.1, 1) == math.inf
+
+
+def test_holms_p_values_are_those_of_a_case_worked_by_hand():
+    # Sorted: 0.005 * 4 = 0.02, 0.01 * 3 = 0.03, 0.03 * 2 = 0.06, 0.04 * 1 = 0.04, which may not fall below 0.06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.7, 0.03]) == pytest.approx([0.7, 0.06]) and holm([0.7, 0.6]) == [1.0, 1.0]
+    assert holm([0.04]) == [0.04] and holm([]) == []
+
+
+def test_one_of_two_true_nulls_is_rejected_after_holm_in_one_study_of_twenty_and_without_it_in_two():
+    p_values = np.random.default_rng(0).uniform(size=(4000, 2))
+    rejected = np.mean([min(holm(pair)) < 0.05 for pair in p_values.tolist()])
+    assert rejected == pytest.approx(0.05, abs=0.01) and np.mean(p_values.min(1) < 0.05) > 0.09
+
+
+def test_students_p_is_the_tables():
+    assert student_p(2.776, 4) == pytest.approx(0.05, abs=1e-4) == student_p(-2.776, 4)
+    assert student_p(0.0, 3) == 1.0
+
+
+def test_the_jackknife_of_a_mean_is_students_interval_over_seeds():
+    values = [0.3, 0.1, 0.5, 0.2, 0.45]
+    found, expected = jackknife(lambda seeds: float(np.mean([values[seed] for seed in seeds])), 5), over_seeds(values)
+    assert (found.value, found.se, found.low, found.high) == pytest.approx(
+        (expected.value, expected.se, expected.low, expected.high)
+    )
+    assert math.isnan(jackknife(lambda seeds: 1.0, 1).low)
+
+
+def test_the_jackknife_of_a_ratio_covers_about_as_often_as_it_says():
+    rng, covered = np.random.default_rng(2), 0
+    for _ in range(1000):
+        over, under = rng.normal(2, 0.2, 8), rng.normal(4, 0.2, 8)
+        found = jackknife(lambda seeds, over=over, under=under: over[seeds].mean() / under[seeds].mean(), 8)
+        covered += found.low <= 0.5 <= found.high
+    assert 0.92 <= covered / 1000 <= 0.98

@@ -27,6 +27,7 @@ from bothways.cli import (
     size,
     study,
     swap,
+    synergy,
     train,
 )
 from bothways.cli.terminal import complain, say
@@ -53,7 +54,7 @@ _PANELS = {
         "accumulation": accumulation.accumulation,
         "scaling": scaling.scaling,
     },
-    "Study": {"grid": grid.grid, "swap": swap.swap},
+    "Study": {"synergy": synergy.synergy, "grid": grid.grid, "swap": swap.swap},
     "Use": {"answer": ask.answer, "caption": ask.caption, "chat": chat.chat, "draw": ask.draw, "edit": ask.edit},
     "Data": {"make-data": data.make_data, "read": data.read},
 }

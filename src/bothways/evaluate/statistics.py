@@ -1,4 +1,5 @@
-"""Means with honest intervals: standard errors clustered by picture, Wilson for shares, paired bootstrap, t over seeds.
+"""Means with honest intervals: standard errors clustered by picture, Wilson for shares, paired bootstrap, t over seeds; what is
+left of p-values when several questions are asked (Holm).
 
 Several questions are asked about one picture, so answers are not independent; every error here counts pictures
 ("clusters"), not questions. Source: E. Miller, "Adding Error Bars to Evals", arXiv 2411.00640, sections 2.1 and 3;
@@ -8,7 +9,7 @@ Wilson's interval with the effective number of answers: Korn and Graubard, Surve
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -71,6 +72,20 @@ def over_seeds(values: Sequence[float]) -> Estimate:
     return estimate(values, range(len(values)))
 
 
+def jackknife(statistic: Callable[[list[int]], float], num: int) -> Estimate:
+    """A statistic of `num` seeds with Student's interval around it; `statistic` is handed the places of the seeds to use.
+
+    Of a mean it is `over_seeds` exactly; of a smooth function of means it is about right. With one seed the interval is NaN.
+    Source: J. W. Tukey, Annals of Mathematical Statistics 29, 1958 (abstract); the statistic of all stays the estimate.
+    """
+    value = statistic(list(range(num)))
+    if num < 2:
+        return Estimate(value, math.nan, math.nan, math.nan, num, num)
+    without = np.array([statistic([seed for seed in range(num) if seed != left]) for left in range(num)])
+    se = math.sqrt((num - 1) / num * ((without - without.mean()) ** 2).sum())
+    return Estimate(value, se, *_student(value, se, num), num, num)
+
+
 def seeds_needed(effect: float, sd: float, power: float = 0.8) -> int:
     """How many paired seeds show a true mean difference of `effect` with this power at the 5 % level, two-sided.
 
@@ -94,9 +109,27 @@ def detectable(sd: float, num_seeds: int, power: float = 0.8) -> float:
     return critical * sd / math.sqrt(num_seeds)
 
 
-def student_quantile(probability: float, degrees: int) -> float:
+def student_quantile(probability: float, degrees: float) -> float:
     """Quantile of Student's t with `degrees` degrees of freedom. (scipy.stats would take a second to import.)"""
     return float(special.stdtrit(degrees, probability))
+
+
+def student_p(t: float, degrees: float) -> float:
+    """Chance of a t at least so far from 0, either way, where there is no effect."""
+    return float(2 * special.stdtr(degrees, -abs(t)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several questions, in their order, made larger so that "one of them at least" errs as seldom as one alone.
+
+    The smallest is multiplied by their number, the next by one less, and so on; none falls below a smaller one's, none
+    exceeds 1. Source: S. Holm, Scandinavian Journal of Statistics 6, 1979.
+    """
+    found, largest = [1.0] * len(p_values), 0.0
+    for place, at in enumerate(sorted(range(len(p_values)), key=lambda at: p_values[at])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[at]))
+        found[at] = largest
+    return found
 
 
 @lru_cache(maxsize=4)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bothways.core.errors import ConfigError, unknown
 from bothways.data.configs import WorldSourceConfig, kind_of
@@ -25,14 +26,16 @@ def ladder(
     directions: tuple[Direction, ...] = ("reading", "drawing"),
     *,
     short: bool = False,
-    steps: int | None = None,
+    changes: Mapping[str, Any] | None = None,
 ) -> Study:
     """The ladder over any recipe of a world, every arm compared with the one that does both. `short`: each skill alone, the
-    placebos that are hardest to beat, and unified. `steps`: of every run; None: the recipe's.
+    placebos that are hardest to beat, and unified. `changes`: dotted keys of the recipe, the same in every arm, and known to
+    the rungs, which take samples and weights from it.
 
     Raises: ConfigError when there is no such recipe, world or direction, or the recipe does not train both skills.
     """
-    recipe = load_recipe(base, {"world.kind": world} if world else None, kind="model")
+    changes = dict(changes or {})
+    recipe = load_recipe(base, ({"world.kind": world} if world else {}) | changes, kind="model")
     sides = [_side(recipe, direction) for direction in directions]
     rungs = [(side, rung) for side in sides for rung in LADDER[side.skill] if rung.short or not short]
     of = recipe.world.build()
@@ -52,7 +55,7 @@ def ladder(
         ),
         base=base,
         base_world=world,
-        base_changes={"train.threads": 1, **unedited, **({} if steps is None else {"train.steps": steps})},
+        base_changes={"train.threads": 1, **unedited, **changes},
         arms=(*(_arm(side, rung) for side, rung in rungs), Arm(name=UNIFIED, about="does both")),
         comparisons=tuple(_comparison(side, rung, of.primary) for side, rung in rungs),
         axis=("data.sources", "train.weights"),

@@ -116,11 +116,7 @@ def _curves(
 ) -> dict[str, tuple[LearningCurve, ...]]:
     found: dict[str, list[LearningCurve]] = {}
     for arm, each in sheets.items():
-        last = steps_of(runs[arm][0])
-        at = {exam: _step(exam, last) for exam in each[0] if all(exam in one for one in each)}
-        timed = sorted((step, exam) for exam, step in at.items() if step is not None)
-        # A last checkpoint's small exam is superseded by the final one at the same step.
-        by_step = {step: exam for step, exam in sorted(timed, key=lambda pair: (pair[0], pair[1] == "final"))}
+        by_step = exams_by_step(each, steps_of(runs[arm][0]))
         if len(by_step) < 2:
             continue
         for measure in each[0]["final"].scores:
@@ -132,6 +128,14 @@ def _curves(
             if len(points) > 1:
                 found.setdefault(measure, []).append(LearningCurve(arm, tuple(points)))
     return {measure: tuple(curves) for measure, curves in found.items()}
+
+
+def exams_by_step(sheets: Sequence[dict[str, Sheet]], last: int | None) -> dict[int, str]:
+    """Step -> the exam that all runs of an arm sat there, in order; `last`: the step of the final one."""
+    at = {exam: _step(exam, last) for exam in sheets[0] if all(exam in one for one in sheets)}
+    timed = [(step, exam) for exam, step in at.items() if step is not None]
+    # A last checkpoint's small exam is superseded by the final one at the same step.
+    return {step: exam for step, exam in sorted(timed, key=lambda pair: (pair[0], pair[1] == "final"))}
 
 
 def _step(exam: str, last: int | None) -> int | None:

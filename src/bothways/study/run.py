@@ -76,10 +76,24 @@ def execute(jobs: list[Job], console: Console | None = None, workers: int | None
 
 
 def report(study: Study, out: Path, runs: Path | None = None) -> Path:
-    """Writes the report of what is finished, and says what is not; returns its path. Everything is read from files.
+    """Writes the report of what is finished, and says what is not; returns its path. Arguments and errors as in `results`."""
+    found = results(study, out, runs)
+    return write_report(placed(found.plan, out), found.folders, out, found.ledger, plan=found.plan, standing=found.standing)
 
-    Raises: RunError when nothing is finished, or the folder holds another study.
-    """
+
+@dataclass(frozen=True)
+class Results:
+    """What is finished of a study: the plan of that part, its run folders by arm in the order of the seeds, what they cost, and
+    where it stands beside what was registered."""
+
+    plan: Plan
+    folders: dict[str, list[Path]]
+    ledger: Ledger
+    standing: Standing
+
+
+def results(study: Study, out: Path, runs: Path | None = None) -> Results:
+    """Everything is read from files. Raises: RunError when nothing is finished, or the folder holds another study."""
     planned = plan_of(study)
     held = registered(out)
     if held is not None and held["plan"]["study"]["name"] != study.name:
@@ -93,9 +107,7 @@ def report(study: Study, out: Path, runs: Path | None = None) -> Path:
     folders = {arm: [out / job.title for job in done] for arm, done in shown.jobs.items()}
     changed = tuple({"when": one["when"], "changed": one["changed"]} for one in amendments(out))
     standing = Standing(shown.missing, None if held is None else held["hash"], changed)
-    ledger = Ledger(shared=seconds, arms=arms, machine=machine())
-    planned = plan_of(shown.study)
-    return write_report(placed(planned, out), folders, out, ledger, plan=planned, standing=standing)
+    return Results(plan_of(shown.study), folders, Ledger(shared=seconds, arms=arms, machine=machine()), standing)
 
 
 @dataclass(frozen=True)

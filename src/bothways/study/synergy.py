@@ -1,0 +1,239 @@
+"""The synergy card of a recipe, as numbers: what each skill gains from the other, over itself alone and over the best placebo.
+
+It is made of the results of a short ladder (`studies/ladder.py`): comparisons named `<skill>-<control>`, all of one arm that
+does both. "The content helps" is said of that arm minus the best placebo, the one with the highest mean. "Mutual" asks both
+directions for it, at 5 % each, since both must hold; "in some direction" is corrected by Holm's method, since one is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from bothways.core.config import Config
+from bothways.core.errors import DataError
+from bothways.core.rundir import RunDir
+from bothways.evaluate.statistics import LEVEL, holm
+from bothways.study.exchange import Rate, learning, rate
+from bothways.study.gather import Gathered, gather
+from bothways.study.plan import Plan
+from bothways.study.study import Study
+from bothways.study.verdict import Label, Verdict
+from bothways.train.log import read_log
+
+if TYPE_CHECKING:
+    from bothways.study.run import Results
+
+ALONE = "alone"  # the control that is no placebo
+OTHERS = {"reading": "drawing", "drawing": "reading"}
+CURVES = ("nll/image_tokens/nats", "tokens/image/skill")  # of drawing, where nothing is drawn at checkpoints
+Result = Literal["mutual", "one direction", "not shown", "pilot"]
+
+
+class Gain(Config):
+    """The arm that does both minus one control on the primary measure, positive where doing both is better. `low` to `high`:
+    95 % over seeds and pictures; `p_value`: two-sided, of the same t."""
+
+    control: str  # name of the control without the skill
+    arm: str
+    mean: float  # of the control
+    value: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    label: Label
+    sentence: str
+
+
+class Exchange(Config):
+    """Own samples that one sample of the other task was worth: over the skill alone, and beyond the best placebo's.
+    `measure`: whose curves were asked; empty where there is none, and `missing` says why something is not told."""
+
+    measure: str
+    rate: Rate | None
+    beyond_placebo: Rate | None
+    missing: str
+
+
+class Direction(Config):
+    """What one skill gains from the other. `p_holm`: of the gain over the best placebo, corrected for the directions."""
+
+    skill: str
+    measure: str
+    minimum_effect: float
+    both: float  # mean of the arm that does both
+    alone: Gain
+    best: Gain  # over the best placebo: the claim that the content helps rests on it
+    placebos: tuple[Gain, ...]  # the other ones
+    exchange: Exchange
+    own_samples: int  # over a whole run
+    other_samples: int
+    num_items: int  # a seed
+    num_pictures: int
+    p_holm: float = 1.0
+
+    @property
+    def helps(self) -> bool:
+        """The content helps, and doing both is no worse than the skill alone."""
+        return self.best.label == "supported" and self.alone.value > 0
+
+
+class Cost(Config):
+    """One run of an arm."""
+
+    arm: str
+    about: str
+    flops: float | None  # of training
+    samples: int | None
+    seconds: float
+
+
+class Card(Config):
+    """The card of a recipe. `shares`: term -> mean share of the gradient in the arm that does both; empty where not logged."""
+
+    base: str
+    result: Result
+    seeds: tuple[int, ...]
+    min_seeds: int
+    parameters: int | None  # trained
+    steps: int
+    pools: dict[str, int]  # source -> distinct pictures; 0: fresh ones all along
+    directions: tuple[Direction, ...]
+    shares: dict[str, float]
+    costs: tuple[Cost, ...]
+    missing: tuple[str, ...]
+
+
+def card_of(results: Results) -> Card:
+    """A skill whose primary measure is missing somewhere has no direction, and `missing` says so.
+
+    Raises: DataError when that holds for every skill, RunError when a run is unmarked.
+    """
+    plan = results.plan
+    study, found = plan.study, gather(plan.study, results.folders)
+    missing = {one.primary.split("/")[0]: one.primary for one in found.verdicts if one.difference is None}
+    skills = dict.fromkeys(c.primary.split("/")[0] for c in study.comparisons)
+    unmeasured = tuple(f"`{measure}` was not measured in all arms" for measure in missing.values())
+    if missing.keys() >= skills.keys():
+        raise DataError(f"{' and '.join(unmeasured)}, so there is no card; give the exam more pictures and drawings.")
+    directions = corrected([_direction(found, plan, skill) for skill in skills if skill not in missing])
+    both, num = study.comparisons[0].treatment, len(study.seeds)
+    spent = [(arm, results.ledger.arms[arm.name]) for arm in study.arms]
+    sources = plan.configs[both][study.seeds[0]].to_dict()["data"]["sources"]
+    return Card(
+        base=study.base,
+        result=result_of(directions, num >= study.min_seeds),
+        seeds=study.seeds,
+        min_seeds=study.min_seeds,
+        parameters=results.ledger.arms[both].parameters,
+        steps=plan.steps[both],
+        pools={name: one.get("num_pictures", 0) for name, one in sources.items() if one["samples_per_step"]},
+        directions=directions,
+        shares=shares_of(found.runs[both]),
+        costs=tuple(
+            Cost(
+                arm=arm.name,
+                about=arm.about,
+                flops=None if cost.flops is None else cost.flops / num,
+                samples=None if cost.samples is None else cost.samples // num,
+                seconds=sum(cost.seconds.values()) / num,
+            )
+            for arm, cost in spent
+        ),
+        missing=(*unmeasured, *results.standing.missing),
+    )
+
+
+def result_of(directions: Sequence[Direction], enough: bool) -> Result:
+    """What may be said of all directions together; `enough`: there are as many seeds as the rule asks for."""
+    if not enough:
+        return "pilot"
+    if len(directions) > 1 and all(one.helps for one in directions):
+        return "mutual"
+    return "one direction" if any(one.helps and one.p_holm < 1 - LEVEL for one in directions) else "not shown"
+
+
+def corrected(directions: Sequence[Direction]) -> tuple[Direction, ...]:
+    """The directions with Holm's p-values over all of them."""
+    p_values = holm([1.0 if one.best.p_value is None else one.best.p_value for one in directions])
+    return tuple(one.with_changes({"p_holm": p}) for one, p in zip(directions, p_values, strict=True))
+
+
+def _direction(found: Gathered, plan: Plan, skill: str) -> Direction:
+    study = found.study
+    comparisons = [c for c in study.comparisons if c.primary.split("/")[0] == skill]
+    verdicts = {one.comparison: one for one in found.verdicts}
+    gains = [_gain(verdicts[c.name], c.control, skill) for c in comparisons]
+    [alone] = [gain for gain in gains if gain.control == ALONE]
+    best, *placebos = sorted((gain for gain in gains if gain.control != ALONE), key=lambda gain: gain.value)
+    seen, both = verdicts[alone.arm].difference, comparisons[0].treatment
+    own = sum(of[both] for of in plan.samples.values() if of[alone.arm])
+    other = sum(of[both] for of in plan.samples.values() if not of[alone.arm])
+    return Direction(
+        skill=skill,
+        measure=comparisons[0].primary,
+        minimum_effect=comparisons[0].minimum_effect,
+        both=seen.treatment,
+        alone=alone,
+        best=best,
+        placebos=placebos,
+        exchange=_exchange(found, (skill, comparisons[0].primary), (alone, best, both), own / other),
+        own_samples=own,
+        other_samples=other,
+        num_items=seen.n,
+        num_pictures=seen.num_pictures,
+    )
+
+
+def _gain(verdict: Verdict, arm: str, skill: str) -> Gain:
+    difference = verdict.difference
+    ends = (difference.low, difference.high)
+    low, high = ends if difference.higher_is_better else [None if end is None else -end for end in reversed(ends)]
+    return Gain(
+        control=arm.removeprefix(f"{skill}-"),
+        arm=arm,
+        mean=difference.control,
+        value=difference.gain,
+        low=low,
+        high=high,
+        p_value=difference.p_value,
+        label=verdict.label,
+        sentence=verdict.sentence,
+    )
+
+
+def _exchange(found: Gathered, asked: tuple[str, str], arms: tuple[Gain, Gain, str], own_per_other: float) -> Exchange:
+    """On the primary measure, or where that has no curve, for drawing, on the tokens of held-out pictures."""
+    (skill, primary), (alone, best, both) = asked, arms
+    study = found.study
+    ends = (alone.mean, found.cells[both][primary].value)
+    if max(ends) < study.floor or min(ends) > study.ceiling:
+        return Exchange(
+            measure="", rate=None, beyond_placebo=None, missing="both ends of the curves lie at the floor or ceiling"
+        )
+    for measure in (primary, *(CURVES if skill == "drawing" else ())):
+        curves = [learning(found.runs[arm], measure) for arm in (alone.arm, both, best.arm)]
+        if None in curves:
+            continue
+        one, other, placebo = curves
+        told, beyond = rate(one, other, own_per_other), rate(one, other, own_per_other, less=placebo)
+        missing = "" if told and beyond else "a level was reached before the first exam"
+        return Exchange(measure=measure, rate=told, beyond_placebo=beyond, missing=missing)
+    return Exchange(measure="", rate=None, beyond_placebo=None, missing="no learning curve: train.milestones is 0")
+
+
+def shares_of(runs: Sequence[Path]) -> dict[str, float]:
+    """Term -> its share of the gradient norm, the mean over the logged steps of all runs; empty where none was logged."""
+    logged = [line["shares"] for run in runs for line in read_log(RunDir(run).log_path) if line.get("shares")]
+    terms = dict.fromkeys(term for shares in logged for term in shares)
+    return {term: float(np.mean([shares[term] for shares in logged if term in shares])) for term in terms}
+
+
+def refuse_undrawn(study: Study, plan: Plan) -> None:
+    """Raises: DataError, before hours of training, when the exam draws nothing and a direction rests on drawings."""
+    exam = plan.configs[study.arms[0].name][study.seeds[0]].to_dict().get("exam", {})
+    if any(c.primary.startswith("drawing/") for c in study.comparisons) and not exam.get("num_drawings", 1):
+        raise DataError("The exam draws nothing (exam.num_drawings 0), so drawing cannot be judged; set it to 20 or more.")
