@@ -84,6 +84,13 @@ def test_a_report_is_written_again_from_files_to_the_byte(out: Path, told) -> No
     assert (out / "report.html").read_bytes() == before
 
 
+def test_a_report_finds_runs_whose_links_were_deleted(out: Path, told) -> None:
+    page = (out / "report.html").read_bytes()
+    (out / "unified-0").unlink()
+    assert told("study", "report", out)[0] == 0
+    assert (out / "unified-0").is_symlink() and (out / "report.html").read_bytes() == page
+
+
 def test_a_half_finished_study_reports_what_is_there_and_says_so(out: Path, told) -> None:
     ledger = out / "drawing-0" / LEDGER
     held = ledger.read_bytes()
@@ -149,6 +156,17 @@ def test_a_study_that_is_like_itself_is_refused_by_its_circle(tmp_path: Path, to
         assert (code, said) == (ConfigError.exit_code, "") and circle in " ".join(err.split())
     code, _, err = told("study", "plan", written(tmp_path, like=["quickstart"]))
     assert code == ConfigError.exit_code and "expected the name of a study" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("held", ["{}", "[{}]", "[3]", "3"])
+def test_damaged_amendments_are_refused_and_left_as_they_are(held: str, tmp_path: Path, told) -> None:
+    assert told("study", "plan", written(tmp_path), "--out", tmp_path / "out")[0] == 0
+    path = tmp_path / "out" / "amendments.json"
+    path.write_text(held)
+    for words in (("report", path.parent), ("plan", written(tmp_path), "--seeds", 2, "--out", path.parent)):
+        code, _, err = told("study", *words)
+        assert code == RunError.exit_code and "amendments.json holds no registered plan" in " ".join(err.split())
+    assert path.read_text() == held
 
 
 @pytest.mark.parametrize("held", ["[]", "{}", '{"hash": "1", "plan": []}', '{"hash": "1", "plan"'])

@@ -57,18 +57,31 @@ def registered(out: Path) -> dict[str, Any] | None:
 
 
 def amendments(out: Path) -> list[dict[str, Any]]:
-    """What was changed since, oldest first."""
+    """What was changed since, oldest first. Raises: RunError when the file is damaged."""
     path = out / AMENDMENTS
-    return read_json(path) if path.exists() else []
+    held = read_json(path) if path.exists() else []
+    if not isinstance(held, list):
+        raise _damaged(path)
+    for one in held:
+        _check(path, one)
+    return held
 
 
 def _read(path: Path) -> dict[str, Any]:
     held = read_json(path)
-    try:
-        held["hash"], held["plan"]["study"]["name"], held["plan"]["runs"]
-    except (KeyError, TypeError, IndexError):
-        raise RunError(f"{path} holds no registered plan; restore it, or run the study in another --out.") from None
+    _check(path, held)
     return held
+
+
+def _check(path: Path, held: Any) -> None:
+    try:
+        held["hash"], held["when"], held["plan"]["study"]["name"], held["plan"]["runs"]
+    except (KeyError, TypeError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> RunError:
+    return RunError(f"{path} holds no registered plan; restore it, or run the study in another --out.")
 
 
 def _plain(planned: Plan) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def report(study: Study, out: Path, runs: Path | None = None) -> Path:
     jobs = jobs_of(planned, out, runs)
     for job in jobs:
         job.refuse_other()
+        if job.is_done:
+            _link(job, out)  # the report calls runs by these names, and people move and delete links
     shown = finished(study, [job for job in jobs if job.is_done], out)
     seconds = read_json(jobs[0].cache / SECONDS) if (jobs[0].cache / SECONDS).exists() else {}
     arms = {arm: added([job.cost for job in done]) for arm, done in shown.jobs.items()}
