@@ -84,6 +84,13 @@ def test_a_report_is_written_again_from_files_to_the_byte(out: Path, told) -> No
     assert (out / "report.html").read_bytes() == before
 
 
+def test_a_report_finds_runs_whose_links_were_deleted(out: Path, told) -> None:
+    page = (out / "report.html").read_bytes()
+    (out / "unified-0").unlink()
+    assert told("study", "report", out)[0] == 0
+    assert (out / "unified-0").is_symlink() and (out / "report.html").read_bytes() == page
+
+
 def test_a_half_finished_study_reports_what_is_there_and_says_so(out: Path, told) -> None:
     ledger = out / "drawing-0" / LEDGER
     held = ledger.read_bytes()
@@ -137,6 +144,58 @@ def test_what_is_no_study_is_refused_in_a_sentence(out: Path, tmp_path: Path, to
         code, said, err = told("study", *words)
         assert (code, said) == (error.exit_code, ""), words
         assert expected in " ".join(err.split()) and "Traceback" not in err
+
+
+def test_a_study_that_is_like_itself_is_refused_by_its_circle(tmp_path: Path, told) -> None:
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(yaml.safe_dump(FILE | {"like": str(second)}))
+    second.write_text(yaml.safe_dump(FILE | {"like": str(first)}))
+    for like, circle in ((str(second), "first.yaml -> second.yaml -> first.yaml"), (str(first), "first.yaml -> first.yaml")):
+        first.write_text(yaml.safe_dump(FILE | {"like": like}))
+        code, said, err = told("study", "plan", first)
+        assert (code, said) == (ConfigError.exit_code, "") and circle in " ".join(err.split())
+    code, _, err = told("study", "plan", written(tmp_path, like=["quickstart"]))
+    assert code == ConfigError.exit_code and "expected the name of a study" in " ".join(err.split())
+
+
+@pytest.mark.parametrize("held", ["{}", "[{}]", "[3]", "3"])
+def test_damaged_amendments_are_refused_and_left_as_they_are(held: str, tmp_path: Path, told) -> None:
+    assert told("study", "plan", written(tmp_path), "--out", tmp_path / "out")[0] == 0
+    path = tmp_path / "out" / "amendments.json"
+    path.write_text(held)
+    for words in (("report", path.parent), ("plan", written(tmp_path), "--seeds", 2, "--out", path.parent)):
+        code, _, err = told("study", *words)
+        assert code == RunError.exit_code and "amendments.json holds no registered plan" in " ".join(err.split())
+    assert path.read_text() == held
+
+
+@pytest.mark.parametrize("held", ["[]", "{}", '{"hash": "1", "plan": []}', '{"hash": "1", "plan"'])
+def test_a_registration_that_holds_no_plan_is_refused_and_left_as_it_is(held: str, tmp_path: Path, told) -> None:
+    path = tmp_path / "out" / "registration.json"
+    path.parent.mkdir()
+    path.write_text(held)
+    for words in (("report", path.parent), ("plan", written(tmp_path), "--out", path.parent)):
+        code, _, err = told("study", *words)
+        assert code == RunError.exit_code and "registration.json" in err and "Traceback" not in err
+    assert [one.name for one in path.parent.iterdir()] == [path.name] and path.read_text() == held
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--runs", "mine.yaml"), "a file stands where a folder is needed"),
+        (("--on", "here"), "local-cluster"),
+        (("--on", "127.0.0.1:1"), "cannot be reached"),
+    ],
+)
+def test_where_runs_cannot_go_is_said_before_anything_is_written(words: tuple, expected: str, tmp_path: Path, told) -> None:
+    if words[1] == "127.0.0.1:1":
+        pytest.importorskip("ray")
+    file, out = written(tmp_path), tmp_path / "out"
+    given = [str(tmp_path / word) if word == file.name else word for word in words]
+    code, _, err = told("study", "run", file, "--out", out, *given)
+    assert code and expected in " ".join(err.split()) and "Traceback" not in err
+    assert not out.exists()
 
 
 def test_one_seed_of_all_arms_comes_before_the_next_and_what_is_compared_comes_first(tmp_path: Path) -> None:

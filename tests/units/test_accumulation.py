@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from bothways.core.errors import DataError
+from bothways.core.errors import ConfigError, DataError
 from bothways.core.sample import Image, Sample
 from bothways.evaluate.probes.reader import fit_reader, read_by_position
 from bothways.evaluate.probes.retrieval import curve, distances, ranks, within
@@ -122,6 +123,17 @@ def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(
     page, plot = write_accumulation(run).read_text(), (run / "accumulation.svg").read_text()
     for text in (page, plot):
         assert text.count("<svg") >= 8 and "http" not in text.replace("http://www.w3.org", "") and "<script" not in text
+
+
+def test_drawings_that_are_no_tokens_in_an_order_are_refused_before_anything_is_loaded(trained: Path, tmp_path: Path):
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    shutil.rmtree(run / "checkpoints")
+    held = yaml.safe_load((run / "config.yaml").read_text())
+    regression = {"given": {"kind": "patches"}, "learned": {"kind": "patches"}, "head": {"kind": "regression"}, "target": {}}
+    for parts, sentence in (({"head": {"kind": "masked"}}, "in place"), (regression, "input-embedding space")):
+        (run / "config.yaml").write_text(yaml.safe_dump(held | {"model": held["model"] | parts}))
+        with pytest.raises(ConfigError, match=sentence):
+            accumulation_of(run, num=20, num_fit=200, reader_steps=20)
 
 
 def test_a_run_that_does_not_draw_is_refused(tmp_path: Path):

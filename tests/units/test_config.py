@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from bothways.core.catalogue import Catalogue
 from bothways.core.config import Config, digest_of, merge, parse_overrides, part, read_yaml, unflatten
@@ -66,6 +67,29 @@ def test_defaults_make_a_whole_config_and_nothing_can_be_changed():
 def test_a_mistake_is_answered_in_one_sentence(values: dict, sentence: str):
     with pytest.raises(ConfigError, match=sentence):
         Car.parse(values)
+
+
+class Ramp(Config):
+    first: float
+    last: float
+
+
+class Dial(Config):
+    share: Annotated[float, Field(le=1)] | Ramp = 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"share": 1.5}, r"In config, `share` is 1\.5: .*less than or equal to 1"),
+        ({"share": {"first": 0, "last": "x"}}, r"In config, `share\.last` is 'x'"),
+        ({"share": {"first": 0}}, r"In config, `share\.last` is missing"),
+        ({"share": {"first": 0, "last": 1, "step": 2}}, r"Unknown key in config\.share: `step`.*Known: first, last\."),
+    ],
+)
+def test_where_a_key_may_be_of_several_types_the_sentence_names_the_key_and_no_type(values: dict, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        Dial.parse(values)
 
 
 def test_a_part_becomes_the_config_of_its_kind_and_keeps_all_its_keys_on_the_way_out():

@@ -63,6 +63,42 @@ def test_an_arm_or_key_that_does_not_exist_is_named():
         plan(small_study(base_changes={"train.stepps": 3}), small_recipe())
 
 
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"primary": "reading/hands"}, "`primary` is 'reading/hands'"),
+        ({"minimum_effect": 0}, "`minimum_effect` is 0: .*greater than 0"),
+        ({"minimum_effect": -0.1}, "greater than 0"),
+        ({"seed_sd": -1}, "`seed_sd` is -1"),
+    ],
+)
+def test_a_comparison_that_could_decide_nothing_is_refused(changes: dict, sentence: str):
+    with pytest.raises(ConfigError, match=sentence):
+        small_study().comparisons[0].with_changes(changes)
+
+
+def test_comparisons_have_names_of_their_own_and_two_arms_that_sit_the_exam():
+    reading, drawing = small_study().comparisons
+    itself = reading.with_changes({"treatment": reading.control})
+    unexamined = drawing.with_changes({"control": "understanding"})
+    for comparisons, sentence in (
+        ((), "give one or more"),
+        ((reading, drawing.with_changes({"name": reading.name})), "each its own name"),
+        ((itself, drawing), "in both places; name two arms"),
+        ((reading, unexamined), "`understanding` sits no exam of that; set its `draws` to true"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            small_study(comparisons=comparisons)
+
+
+def test_seeds_are_counted_from_zero_and_arms_have_names_that_folders_can_have():
+    with pytest.raises(ConfigError, match="the seed -1; seeds are counted from 0"):
+        small_study(seeds=(-1, 0))
+    for name in ("", "a/b"):
+        with pytest.raises(ConfigError, match="`name` is"):
+            Arm.parse({"name": name})
+
+
 def test_planning_imports_neither_torch_nor_transformers():
     code = "import sys, bothways.study.plan; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,6 +20,7 @@ from bothways.evaluate.compute import Cost, cost_of, flops_of
 from bothways.evaluate.readback import read_back, scored, whole_of
 from bothways.generate.engine import fill
 from bothways.heads.choose import How
+from bothways.recipes.recipe import load_recipe
 from bothways.recipes.scaling import scaling_of
 from bothways.recipes.ways import temperatures_of, ways_of
 from bothways.study.scaling_page import write_scaling
@@ -99,6 +100,13 @@ def test_only_settings_that_the_model_has_are_turned():
     assert temperatures_of(model().config, How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
 
 
+@pytest.mark.parametrize(("name", "own"), [("show-o", "draw_steps"), ("transfusion", "sampling_steps")])
+def test_pictures_predicted_in_place_have_the_steps_of_their_head(name: str, own: str):
+    config = load_recipe(name, kind="model").model
+    axes = {axis for axis, *_ in ways_of(config, 64, How())}
+    assert axes == {"own settings", own, "guidance", "temperature"}
+
+
 def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(tiny_run: Path, tmp_path: Path):
     run, told = Path(shutil.copytree(tiny_run, tmp_path / "run")), []
     found = scaling_of(run, num=8, most=2, progress=told.append)
@@ -130,6 +138,14 @@ def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(
     assert all(row["axis"] != "guidance" for row in other["rows"]), "of other requests nothing is"
     with pytest.raises(ConfigError, match="Did you mean `guidance`"):
         scaling_of(run, ("guidence",))
+
+
+def test_what_this_model_cannot_turn_is_refused_and_nothing_is_written(trained: Path, tmp_path: Path):
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
+    for what, most in ((("sampling_steps", "draw_steps"), 2), (("best_of",), 1)):
+        with pytest.raises(ConfigError, match=r"Nothing of .* can be turned .*ask for some of guidance, temperature"):
+            scaling_of(run, what, num=8, most=most)
+    assert not (run / "scaling.json").exists()
 
 
 def test_a_picture_that_was_drawn_is_the_last_of_a_sample():

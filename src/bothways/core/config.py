@@ -33,7 +33,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise ConfigError(_sentence(cls, error, where)) from None
+            raise ConfigError(_sentence(cls, values, error, where)) from None
 
     def with_changes(self, changes: dict[str, Any]) -> Self:
         """A new, validated config; `changes` maps dotted keys to values."""
@@ -126,12 +126,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return values
 
 
-def _sentence(cls: type[BaseModel], error: ValidationError, where: str) -> str:
+def _sentence(cls: type[BaseModel], values: Any, error: ValidationError, where: str) -> str:
     found = error.errors()
-    # A key written wrong explains the one that is missing.
-    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    # A key written wrong explains the one that is missing; of the types that a value may have, the one meant gets furthest.
+    wrong = [one for one in found if one["type"] == "extra_forbidden"]
+    first = max(wrong or found, key=lambda one: len(_keys_to(one, values)))
     told = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list")  # people write lists
-    loc = [name for name in first["loc"] if "[" not in str(name)]  # not the alternatives of a type: literal['a','b']
+    loc = _keys_to(first, values)
     if not loc:
         return f"In {where}: {told}."
     *path, last = loc
@@ -142,6 +143,19 @@ def _sentence(cls: type[BaseModel], error: ValidationError, where: str) -> str:
     if first["type"] == "missing":
         return f"In {where}, `{key}` is missing; set it."
     return f"In {where}, `{key}` is {first['input']!r}: {told}."
+
+
+def _keys_to(error: Any, values: Any) -> list[int | str]:
+    """The part of pydantic's path that people wrote: not the alternatives of a type that it names on the way, such as
+    literal['a','b'] or RampConfig. The first is a field always, the last may be one that is missing."""
+    loc, kept = error["loc"], []
+    for at, name in enumerate(loc):
+        inside = name in values if isinstance(values, dict) else isinstance(values, list | tuple) and isinstance(name, int)
+        if inside:
+            values = values[name]
+        if inside or at == 0 or (at == len(loc) - 1 and error["type"] == "missing"):
+            kept.append(name)
+    return kept
 
 
 def _keys(cls: type[BaseModel], path: list[Any]) -> list[str]:

@@ -20,6 +20,7 @@ from bothways.generate.engine import Engine, run
 from bothways.generate.entering import apart
 from bothways.generate.row import Row, Value
 from bothways.heads.choose import How
+from bothways.model.config import ModelConfig
 from bothways.model.unified import UnifiedModel
 
 
@@ -41,13 +42,8 @@ def drawn(
     progress: Callable[[int], None] = lambda done: None,
 ) -> Drawn:
     """What the model draws for samples of one image each, of which no two have the same id. `truth`: the true pictures' tokens,
-    "M N" or "M N C" in raster order, for teacher forcing. Raises: as `Engine.add`;
-    ConfigError for pictures that are predicted in place, whose tokens have no order."""
-    if model.config.drawing.in_place:
-        raise ConfigError(
-            f"The head `{model.config.head.kind}` draws whole pictures in place, so no token comes before another; ask for the "
-            "order of drawing of a model that draws token after token."
-        )
+    "M N" or "M N C" in raster order, for teacher forcing. Raises: as `Engine.add` and `check_drawn_as_tokens`."""
+    check_drawn_as_tokens(model.config)
     parts = []
     for start in range(0, len(samples), batch_size):
         some = samples[start : start + batch_size]
@@ -59,6 +55,21 @@ def drawn(
     places = np.array([[place for place, _ in seen] for seen in parts])
     tokens = np.array([[token for _, token in sorted(seen, key=lambda one: one[0])] for seen in parts])
     return Drawn(torch.from_numpy(tokens), torch.from_numpy(places))
+
+
+def check_drawn_as_tokens(config: ModelConfig) -> None:
+    """Raises: ConfigError for pictures that are predicted in place, whose tokens have no order, and for targets in the
+    embedding space, where what is drawn from place to place is no token yet."""
+    if config.drawing.in_place:
+        raise ConfigError(
+            f"The head `{config.head.kind}` draws whole pictures in place, so no token comes before another; ask for the "
+            "order of drawing of a model that draws token after token."
+        )
+    if config.target is not None:
+        raise ConfigError(
+            "The model draws in its input-embedding space (model.target), and what it draws cannot be followed token by token "
+            "there; ask for the order of drawing of a model without model.target."
+        )
 
 
 @dataclass

@@ -24,7 +24,7 @@ from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.probes.reader import STEPS, fit_reader, read_by_position
 from bothways.evaluate.probes.retrieval import WINDOW, curve, distances, within
 from bothways.evaluate.readback import WHOLE, read_back, scored
-from bothways.generate.drawn import Drawn, drawn
+from bothways.generate.drawn import Drawn, check_drawn_as_tokens, drawn
 from bothways.heads.choose import How
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
@@ -58,12 +58,14 @@ def accumulation_of(
     `num`: validation scenes, of which each is requested in full and, where the world has such requests, in part; their true
     pictures are the candidates of the ranking. `num_fit`: training scenes from which the semantic reader learns, in
     `reader_steps` steps.
-    Raises: RunError where there is no run or checkpoint; DataError when the run was not trained to draw.
+    Raises: RunError where there is no run or checkpoint; DataError when the run was not trained to draw;
+    ConfigError when what it draws has no order, or is embeddings.
     """
     run = RunDir.open(path)
     recipe = recipe_of(run)
     if not trains(recipe, DRAWING):
         raise DataError(f"The run {run.path} was not trained to draw, so no error can accumulate in its drawings.")
+    check_drawn_as_tokens(recipe.model)  # said before the reader learns, for minutes
     model, at = load(run, step)
     model.eval()
     world = recipe.world.build()

@@ -29,6 +29,7 @@ from bothways.evaluate.statistics import estimate
 from bothways.generate.choose import candidates, described
 from bothways.generate.engine import Engine, fill, run
 from bothways.heads.choose import How
+from bothways.model.config import ModelConfig
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import how_to_draw, recipe_of
@@ -74,8 +75,8 @@ def scaling_of(
     the whole. Every way is written as soon as it is measured.
 
     `num`: requests that name everything, of validation scenes. `most`: drawings of a request to choose among, a power of two.
-    `progress` is told what is measured next. Raises: ConfigError for what does not exist; RunError where there is no run or
-    checkpoint; DataError when the run was not trained to draw.
+    `progress` is told what is measured next. Raises: ConfigError for what does not exist, or where none of it can be turned;
+    RunError where there is no run or checkpoint; DataError when the run was not trained to draw.
     """
     for name in what:
         if name not in WHAT:
@@ -84,9 +85,11 @@ def scaling_of(
     recipe = recipe_of(folder)
     if not trains(recipe, DRAWING):
         raise DataError(f"The run {folder.path} was not trained to draw, so there is nothing to spend more operations on.")
+    how = how_to_draw(recipe.exam)
+    _check_turns(recipe.model, what, how, most)
     model, at = load(folder, step)
     model.eval()
-    world, how = recipe.world.build(), how_to_draw(recipe.exam)
+    world = recipe.world.build()
     items = exam(world, "validation", num, recipe.exam.seed, ("drawing",))
     asked = _Asked(model, world, items, _rebuilt(model, items), recipe.exam.batch_size)
     told = {"step": at, "num": len(items), "how": asdict(how), "head": model.head.config.kind}
@@ -104,6 +107,18 @@ def scaling_of(
         found["choosing"].append(apart)
         write_json(folder.path / FILE, found)
     return found
+
+
+def _check_turns(config: ModelConfig, what: Sequence[str], how: How, most: int) -> None:
+    """Raises: ConfigError when nothing of `what` can be turned of such a model."""
+    axes = {axis for axis, _, _ in ways_of(config, config.learned.spec.num_tokens, how)} - {OWN}
+    if most > 1 and temperatures_of(config, how):
+        axes.add("best_of")
+    if not axes & set(what):
+        raise ConfigError(
+            f"Nothing of {', '.join(what)} can be turned of a model with the head `{config.head.kind}` in the order "
+            f"{config.order}; ask for some of {', '.join(name for name in WHAT if name in axes)}."
+        )
 
 
 def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, Any]:

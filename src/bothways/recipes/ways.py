@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bothways.generate.choose import varies
 from bothways.heads.choose import How
-from bothways.heads.configs import DiffusionConfig, RegressionConfig
+from bothways.heads.configs import NoiseConfig, RegressionConfig
 from bothways.model.config import ModelConfig
 
 GUIDANCE, TEMPERATURE, SAMPLING_STEPS = (1.0, 1.5, 2.0, 3.0, 5.0), (0.0, 0.25, 0.5, 0.75, 1.0), (1, 2, 5, 10, 20, 50)
@@ -20,10 +20,10 @@ def ways_of(config: ModelConfig, num_tokens: int, how: How) -> Iterator[tuple[st
     """(axis, value, settings): the run's own first, then one setting at a time, as far as the head and the order have it.
     `num_tokens` of a picture."""
     yield OWN, 0, how
-    if isinstance(config.head, DiffusionConfig):
+    if isinstance(config.head, NoiseConfig):
         for steps in SAMPLING_STEPS:
             yield "sampling_steps", steps, replace(how, sampling_steps=steps)
-    if config.order != "raster":
+    if config.order != "raster" or config.drawing.masked is not None:
         for power in range(num_tokens.bit_length()):
             yield "draw_steps", 2**power, replace(how, draw_steps=2**power)
     for guidance in GUIDANCE:

@@ -21,17 +21,28 @@ def load_study(name: str, known: Catalogue, seeds: Sequence[int] | None = None, 
 
     Raises: ConfigError when there is none, or a value does not fit.
     """
-    found = _read(Path(name), known) if name.endswith((".yaml", ".yml")) else known.load(name)
-    if not isinstance(found, Study):
-        raise ConfigError(f"`{name}` is {type(found).__name__}; expected a study.")
+    found = _found(name, known)
     more: dict[str, Any] = {"base_changes": {**found.base_changes, **(changes or {})}}
     if seeds is not None:
         more["seeds"] = list(seeds)
     return Study.parse(found.to_dict() | more, where=f"study {name}")
 
 
-def _read(path: Path, known: Catalogue) -> Study:
+def _found(name: str, known: Catalogue, above: tuple[Path, ...] = ()) -> Study:
+    """`above`: study files that are like this one."""
+    found = _read(Path(name), known, above) if name.endswith((".yaml", ".yml")) else known.load(name)
+    if not isinstance(found, Study):
+        raise ConfigError(f"`{name}` is {type(found).__name__}; expected a study.")
+    return found
+
+
+def _read(path: Path, known: Catalogue, above: tuple[Path, ...]) -> Study:
+    if path.resolve() in above:
+        names = (one.name for one in (*above, path))
+        raise ConfigError(f"The study {path} is to be like itself ({' -> '.join(names)}); end the circle.")
     values = {"name": path.stem, "reproduce": f"bothways study run {path}", **read_yaml(path)}
     like = values.pop("like", None)
-    base = {} if like is None else load_study(str(like), known).to_dict()
+    if like is not None and not isinstance(like, str):
+        raise ConfigError(f"{path} has like: {like!r}; expected the name of a study or a path to a YAML file.")
+    base = {} if like is None else _found(like, known, (*above, path.resolve())).to_dict()
     return Study.parse(base | values, where=str(path))

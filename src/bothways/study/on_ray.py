@@ -13,6 +13,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -64,17 +65,23 @@ def _check(ray: Any, reference: Any, job: Job) -> None:
         raise failure.error()
 
 
+def check_reachable(name: str) -> None:
+    """What can be said of a cluster before anything is prepared for it. Raises: ConfigError when it has no name of a cluster,
+    Ray is not installed, or nobody listens there."""
+    if name not in (LOCAL, "auto") and ":" not in name:
+        raise ConfigError(f"Found --on {name}; expected {LOCAL}, auto, HOST:PORT or ray://HOST:PORT.")
+    if find_spec("ray") is None:
+        raise ConfigError("Ray is not installed; `pip install 'bothways[cluster]'`, or leave --on out.")
+    if name not in (LOCAL, "auto"):
+        _refuse_silent(name)
+
+
 @contextmanager
 def _cluster(name: str) -> Iterator[Any]:
     """Ray, connected."""
-    if name not in (LOCAL, "auto") and ":" not in name:
-        raise ConfigError(f"Found --on {name}; expected {LOCAL}, auto, HOST:PORT or ray://HOST:PORT.")
-    try:
-        import ray
-    except ImportError:
-        raise ConfigError("Ray is not installed; `pip install 'bothways[cluster]'`, or leave --on out.") from None
-    if name not in (LOCAL, "auto"):
-        _refuse_silent(name)
+    check_reachable(name)
+    import ray
+
     quiet = {"log_to_driver": False, "logging_level": "error", "ignore_reinit_error": True}
     try:
         ray.init(include_dashboard=False, **quiet) if name == LOCAL else ray.init(address=name, **quiet)

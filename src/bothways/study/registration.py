@@ -39,7 +39,7 @@ def register(planned: Plan, out: Path) -> str:
     if not path.exists():
         write_json(path, now | {"code": provenance()})
         return digest
-    held = read_json(path)
+    held = _read(path)
     theirs = held["plan"]["study"]["name"]
     if theirs != planned.study.name:
         raise RunError(f"{out} holds the study `{theirs}`, not `{planned.study.name}`; choose another --out.")
@@ -51,15 +51,37 @@ def register(planned: Plan, out: Path) -> str:
 
 
 def registered(out: Path) -> dict[str, Any] | None:
-    """The registration of a folder; None where nothing was registered."""
+    """The registration of a folder; None where nothing was registered. Raises: RunError when it is damaged."""
     path = out / REGISTRATION
-    return read_json(path) if path.exists() else None
+    return _read(path) if path.exists() else None
 
 
 def amendments(out: Path) -> list[dict[str, Any]]:
-    """What was changed since, oldest first."""
+    """What was changed since, oldest first. Raises: RunError when the file is damaged."""
     path = out / AMENDMENTS
-    return read_json(path) if path.exists() else []
+    held = read_json(path) if path.exists() else []
+    if not isinstance(held, list):
+        raise _damaged(path)
+    for one in held:
+        _check(path, one)
+    return held
+
+
+def _read(path: Path) -> dict[str, Any]:
+    held = read_json(path)
+    _check(path, held)
+    return held
+
+
+def _check(path: Path, held: Any) -> None:
+    try:
+        held["hash"], held["when"], held["plan"]["study"]["name"], held["plan"]["runs"]
+    except (KeyError, TypeError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> RunError:
+    return RunError(f"{path} holds no registered plan; restore it, or run the study in another --out.")
 
 
 def _plain(planned: Plan) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from bothways.recipes.recipe import Recipe
 from bothways.study.dial import placed
 from bothways.study.job import Job
 from bothways.study.ledger import Ledger, added
-from bothways.study.on_ray import run_on
+from bothways.study.on_ray import check_reachable, run_on
 from bothways.study.plan import Plan, plan_of
 from bothways.study.registration import amendments, register, registered
 from bothways.study.report import Standing, write_report
@@ -57,6 +57,11 @@ def run(
     share. `cluster`: run on Ray instead, see on_ray.py. Raises: BothwaysError of all kinds.
     """
     planned = plan_of(study)
+    if cluster is not None:
+        check_reachable(cluster)
+    if runs is not None:
+        with writing(runs):
+            runs.mkdir(parents=True, exist_ok=True)
     register(planned, out)
     jobs = jobs_of(planned, out, runs)
     for job in jobs:
@@ -101,6 +106,8 @@ def results(study: Study, out: Path, runs: Path | None = None) -> Results:
     jobs = jobs_of(planned, out, runs)
     for job in jobs:
         job.refuse_other()
+        if job.is_done:
+            _link(job, out)  # the report calls runs by these names, and people move and delete links
     shown = finished(study, [job for job in jobs if job.is_done], out)
     seconds = read_json(jobs[0].cache / SECONDS) if (jobs[0].cache / SECONDS).exists() else {}
     arms = {arm: added([job.cost for job in done]) for arm, done in shown.jobs.items()}

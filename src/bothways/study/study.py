@@ -18,7 +18,7 @@ BUDGETS: tuple[str, ...] = get_args(Budget)
 class Arm(Config):
     """One way of training: the base recipe with changes. `reads` and `draws` say which exams it sits."""
 
-    name: str
+    name: str = Field(pattern=r"^[\w.-]+$")  # a folder is called so, and a seed
     about: str = ""  # one line for the report
     changes: dict[str, Any] = Field({})  # dotted keys of the recipe -> values
     reads: bool = True
@@ -33,9 +33,10 @@ class Comparison(Config):
     treatment: str  # arm
     control: str  # arm
     axis: tuple[str, ...] | None = None  # keys in which its two arms may differ; null: all of the study's axis
-    primary: str  # measure that the verdict rests on, e.g. reading/hands/skill; everything else is shown only
-    minimum_effect: float = 0.05  # smallest difference that would matter, in units of the primary measure
-    seed_sd: float | None = None  # spread of paired differences over seeds, known from earlier runs
+    # Measure that the verdict rests on, e.g. reading/hands/skill; everything else is shown only.
+    primary: str = Field(pattern=r"^[^/]+/[^/]+/[^/]+$")
+    minimum_effect: float = Field(0.05, gt=0)  # smallest difference that would matter, in units of the primary measure
+    seed_sd: float | None = Field(None, ge=0)  # spread of paired differences over seeds, known from earlier runs
     seed_sd_source: str = ""  # where that is known from
 
 
@@ -79,10 +80,14 @@ class Study(Config):
         names = [arm.name for arm in self.arms]
         if len(set(names)) < len(names):
             raise ConfigError(f"Study `{self.name}` has two arms of one name ({', '.join(names)}); give each its own.")
+        asked = [comparison.name for comparison in self.comparisons]
+        if not asked or len(set(asked)) < len(asked):
+            raise ConfigError(f"Study `{self.name}` has the comparisons {asked}; give one or more, each its own name.")
         for comparison in self.comparisons:
             for arm in (comparison.treatment, comparison.control):
                 if arm not in names:
                     raise ConfigError(unknown(f"arm in comparison `{comparison.name}`:", arm, names))
+            self._check_examined(comparison)
             if comparison.primary.split("/")[1] in self.gates:
                 raise ConfigError(
                     f"Comparison `{comparison.name}` rests on `{comparison.primary}`, which is a gate: it sits at the ceiling "
@@ -95,6 +100,8 @@ class Study(Config):
             )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
+        if min(self.seeds) < 0:
+            raise ConfigError(f"Study `{self.name}` has the seed {min(self.seeds)}; seeds are counted from 0.")
         wrong = [seed for seed in self.seeds if (seed >= PILOT_SEEDS) != self.pilot]
         if wrong:
             what = "the seeds of a study lie below that, so that no run chooses a setting and judges it"
@@ -102,6 +109,19 @@ class Study(Config):
                 f"Study `{self.name}` has the seed {wrong[0]}; seeds from {PILOT_SEEDS} are for pilots, and {what}."
             )
         return self
+
+    def _check_examined(self, comparison: Comparison) -> None:
+        """Raises: ConfigError when an arm is compared with itself, or sits no exam of what the comparison rests on."""
+        if comparison.treatment == comparison.control:
+            raise ConfigError(f"Comparison `{comparison.name}` has `{comparison.control}` in both places; name two arms.")
+        skill = comparison.primary.split("/")[0]
+        for arm in map(self.arm, (comparison.treatment, comparison.control)):
+            if (skill == "reading" and not arm.reads) or (skill == "drawing" and not arm.draws):
+                exam = "reads" if skill == "reading" else "draws"
+                raise ConfigError(
+                    f"Comparison `{comparison.name}` rests on `{comparison.primary}`, and `{arm.name}` sits no exam of that; "
+                    f"set its `{exam}` to true, or compare by another measure."
+                )
 
     def arm(self, name: str) -> Arm:
         """Raises: ConfigError when there is no such arm."""
