@@ -108,7 +108,7 @@ def _exchanged(direction: Direction) -> str:
         return f"not known: {found.missing}"
     beyond = _rate(found.beyond_placebo) if found.beyond_placebo else f"not known: {found.missing}"
     return (
-        f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; beyond the best placebo's {beyond} "
+        f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; less the best placebo's: {beyond} "
         f"(by {found.measure})"
     )
 
