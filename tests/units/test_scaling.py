@@ -140,8 +140,8 @@ def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(
         scaling_of(run, ("guidence",))
 
 
-def test_what_this_model_cannot_turn_is_refused_and_nothing_is_written(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained, tmp_path / "run"))
+def test_what_this_model_cannot_turn_is_refused_and_nothing_is_written(tiny_run: Path, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     for what, most in ((("sampling_steps", "draw_steps"), 2), (("best_of",), 1)):
         with pytest.raises(ConfigError, match=r"Nothing of .* can be turned .*ask for some of guidance, temperature"):
             scaling_of(run, what, num=8, most=most)
