@@ -122,9 +122,9 @@ def test_another_plan_is_an_amendment_that_the_report_shows(out: Path, tmp_path:
 
 
 def test_studies_that_share_a_folder_of_runs_train_what_they_have_in_common_once(out: Path, tmp_path: Path, told) -> None:
-    arms = [{"name": "only reads", "changes": {"data.sources.watch/draw.samples_per_step": 0}, "draws": False}]
+    arms = [{"name": "reads-only", "changes": {"data.sources.watch/draw.samples_per_step": 0}, "draws": False}]
     arms += [{"name": "both"}]
-    comparison = {**FILE["comparisons"][0], "treatment": "both", "control": "only reads"}
+    comparison = {**FILE["comparisons"][0], "treatment": "both", "control": "reads-only"}
     other = written(tmp_path, arms=arms, comparisons=[comparison])
     before = {path: path.stat().st_mtime_ns for path in (out / "runs").glob(f"*/{LEDGER}")}
     assert told("study", "run", other, "--out", tmp_path / "other", "--runs", out / "runs")[0] == 0

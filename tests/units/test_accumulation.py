@@ -125,8 +125,8 @@ def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(
         assert text.count("<svg") >= 8 and "http" not in text.replace("http://www.w3.org", "") and "<script" not in text
 
 
-def test_drawings_that_are_no_tokens_in_an_order_are_refused_before_anything_is_loaded(trained: Path, tmp_path: Path):
-    run = Path(shutil.copytree(trained, tmp_path / "run"))
+def test_drawings_that_are_no_tokens_in_an_order_are_refused_before_anything_is_loaded(tiny_run: Path, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
     shutil.rmtree(run / "checkpoints")
     held = yaml.safe_load((run / "config.yaml").read_text())
     regression = {"given": {"kind": "patches"}, "learned": {"kind": "patches"}, "head": {"kind": "regression"}, "target": {}}
