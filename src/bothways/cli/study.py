@@ -70,7 +70,7 @@ def plan(
         sights.add_row(f"{one.treatment}\n{one.control}", one.primary, f"{one.minimum_effect:g}", seen)
     console.print(sights)
     console.print("Seen from: the smallest true effect found four times in five; ? where no spread over seeds is known.")
-    console.print(f"\n{_seeds(len(found.seeds))}; a seed: {cost_of(planned)}.")
+    console.print(f"\n{_seeds(len(found.seeds))}; {cost_of(planned)}.")
     if len(found.seeds) < found.min_seeds:
         console.print(f"With fewer than {found.min_seeds} seeds there is no verdict but `pilot` and `undecided`.")
     console.print(f"The plan's hash is {register(planned, out) if out else digest_of_plan(planned)}.")
@@ -93,7 +93,7 @@ def run(
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; expected a folder for runs and report: choose another --out.")
     planned = _planned(study, seeds, changes)
-    notice(f"{planned.study.title}\n{_seeds(len(planned.study.seeds))}; a seed: {cost_of(planned)}.")
+    notice(f"{planned.study.title}\n{_seeds(len(planned.study.seeds))}; {cost_of(planned)}.")
     from bothways.study.run import run as run_study
 
     say(f"The report is {run_study(planned.study, out, progress(), runs=runs, cluster=on)}")
