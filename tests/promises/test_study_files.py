@@ -199,12 +199,12 @@ def test_where_runs_cannot_go_is_said_before_anything_is_written(words: tuple, e
 
 
 def test_one_seed_of_all_arms_comes_before_the_next_and_what_is_compared_comes_first(tmp_path: Path) -> None:
-    from bothways.studies import STUDIES
-    from bothways.study.load import load_study
+    from bothways.studies import MADE, STUDIES
+    from bothways.study.load import Known, load_study
     from bothways.study.plan import plan_of
     from bothways.study.run import jobs_of
 
-    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), STUDIES)), tmp_path)
+    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), Known(STUDIES, MADE))), tmp_path)
     expected = [f"{arm}-{seed}" for seed in (3, 4) for arm in ("unified", "understanding", "drawing")]
     assert [job.title for job in jobs] == expected and len({job.folder for job in jobs}) == len(jobs)
 

@@ -4,16 +4,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bothways.cli.terminal import SetOption, notice, page, progress, say, table
 from bothways.core.errors import RunError
 
+if TYPE_CHECKING:
+    from bothways.study.plan import Plan
+
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A name from `bothways study list`, or a YAML file.")]
 SeedsOption = Annotated[
     int | None, typer.Option(min=1, help="Runs of each arm; below five no verdict.", show_default="the study's own")
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(metavar="RECIPE_OR_RUN", help="Ask it of this recipe, or of a run's.", show_default="the study's own"),
 ]
 RunsOption = Annotated[Path | None, typer.Option(help="Folder of runs that studies share.", show_default="OUT/runs")]
 
@@ -39,13 +46,14 @@ def plan(
     out: Annotated[
         Path | None, typer.Option(help="Register the plan in this folder.", show_default="nothing is written")
     ] = None,
+    base: BaseOption = None,
     changes: SetOption = (),
 ) -> None:
     """Show what a study would do: every arm as a difference from its base, cost, and the smallest effect that it can see."""
     from bothways.study.cost import cost_of
     from bothways.study.registration import digest_of_plan, register
 
-    planned = _planned(study, seeds, changes)
+    planned = _planned(study, seeds, changes, base)
     found, console = planned.study, page()
     console.print(f"[bold]{found.title}[/bold]\n{found.question}\n")
     told = table("", "")
@@ -85,6 +93,7 @@ def run(
         str | None,
         typer.Option(help="A Ray cluster: local-cluster, auto, HOST:PORT or ray://...", show_default="processes here"),
     ] = None,
+    base: BaseOption = None,
     changes: SetOption = (),
 ) -> None:
     """Run a study: register its plan, train every arm, examine it, and report with a verdict."""
@@ -92,7 +101,7 @@ def run(
 
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; expected a folder for runs and report: choose another --out.")
-    planned = _planned(study, seeds, changes)
+    planned = _planned(study, seeds, changes, base)
     notice(f"{planned.study.title}\n{_seeds(len(planned.study.seeds))}; {cost_of(planned)}.")
     from bothways.study.run import run as run_study
 
@@ -123,6 +132,7 @@ def calibrate(
         list[str], typer.Option("--try", metavar="KEY=A,B,C", help="Values to try, e.g. train.steps=300,600; may be repeated.")
     ],
     seeds: Annotated[int, typer.Option(min=2, help="Pilot seeds; no study may use them again.")] = 3,
+    base: BaseOption = None,
     changes: SetOption = (),
 ) -> None:
     """Find a setting where a study can be decided: each skill alone, on pilot seeds, off the floor and off the ceiling."""
@@ -137,7 +147,7 @@ def calibrate(
 
         execute(jobs, console)
 
-    found, chosen = calibrated(_planned(study, None, changes).study, axes, out, train, seeds)
+    found, chosen = calibrated(_planned(study, None, changes, base).study, axes, out, train, seeds)
     shown = table("setting", "reading\nalone", "\nsd", "drawing\nalone", "\nsd", "\nverdict")
     for one in found:
         pilots = [one.pilots[skill] for skill in ("reading", "drawing")]
@@ -170,14 +180,15 @@ def simulate(
     page().print(shown)
 
 
-def _planned(name: str, seeds: int | None = None, changes: list[str] | tuple[str, ...] = ()):
+def _planned(name: str, seeds: int | None = None, changes: list[str] | tuple[str, ...] = (), base: str | None = None) -> Plan:
     """The study and its plan; a confounded one is refused here."""
     from bothways.core.config import parse_overrides
-    from bothways.studies import STUDIES
-    from bothways.study.load import load_study
+    from bothways.studies import MADE, STUDIES
+    from bothways.study.load import Known, load_study
     from bothways.study.plan import plan_of
 
-    return plan_of(load_study(name, STUDIES, None if seeds is None else range(seeds), parse_overrides(list(changes))))
+    known, chosen = Known(STUDIES, MADE), None if seeds is None else range(seeds)
+    return plan_of(load_study(name, known, chosen, parse_overrides(list(changes)), base))
 
 
 def _as_lists(pairs: list[str]) -> list[str]:

@@ -24,12 +24,20 @@ def synergy(
     out: Annotated[Path, typer.Option(help="Folder for runs, report and card; a stopped card goes on there.")],
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm; below five the card is a pilot.")] = 5,
     runs: Annotated[Path | None, typer.Option(help="Folder of runs that studies share.", show_default="OUT/runs")] = None,
+    labels: Annotated[
+        str,
+        typer.Option(
+            metavar="N,N", help="Also read so few pictures, alone and with drawing: labels saved.", show_default=False
+        ),
+    ] = "",
     changes: SetOption = (),
 ) -> None:
     """Run the short control ladder over a recipe and print its synergy card.
 
-    Writes card.html and card.json beside the report. "Mutual" is said only where both directions beat their best placebo.
+    Writes card.html, card.md and card.json beside the report. "Mutual" is said only where both directions beat their best
+    placebo. Learning curves and shares of the gradient are switched on where the recipe has none; --set has the last word.
     """
+    from bothways.core.config import parse_overrides
     from bothways.core.errors import RunError
 
     if out.exists() and not out.is_dir():
@@ -39,10 +47,12 @@ def synergy(
     from bothways.study.synergy import card_of, refuse_undrawn
     from bothways.study.synergy_card import write_card
 
-    study = _study(recipe, seeds, list(changes))
+    study = _study(recipe, seeds, _numbers(labels), list(changes))
     planned = plan_of(study)
     refuse_undrawn(study, planned)
     notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}; a seed: {cost_of(planned)}.")
+    own = [f"{key}={value}" for key, value in study.base_changes.items() if key not in parse_overrides(list(changes))]
+    notice(f"Set in every arm, unless --set says otherwise: {', '.join(own)}.")
     from bothways.study.run import results, run
 
     run(study, out, progress(), runs=runs)
@@ -51,26 +61,35 @@ def synergy(
     say(f"The card is {write_card(card, out)}")
 
 
-def _study(recipe: str, seeds: int, changes: list[str]) -> Study:
-    """The short ladder over a recipe, or over that of a run, with these changes in every arm."""
+def _study(recipe: str, seeds: int, labels: list[int], changes: list[str]) -> Study:
+    """The study of a card over a recipe, or over that of a run, with these changes in every arm."""
     from bothways.core.config import parse_overrides
-    from bothways.core.rundir import RunDir
-    from bothways.studies.ladder import ladder
+    from bothways.studies.synergy import synergy as study_of
+    from bothways.study.load import base_of
     from bothways.study.study import Study
 
-    base = str(RunDir.open(recipe).config_path) if Path(recipe).is_dir() else recipe
     changed = parse_overrides(changes)
     world = changed.pop("world.kind", None)
-    found = ladder(base, world, short=True, changes=changed)
+    found = study_of(base_of(recipe), world, labels=labels, changes=changed)
     return Study.parse(
         found.to_dict() | {"seeds": list(range(seeds)), "reproduce": f"bothways synergy {recipe} --seeds {seeds}"}
     )
 
 
+def _numbers(labels: str) -> list[int]:
+    """ "64,256" -> [64, 256]. Raises: ConfigError for anything but whole numbers."""
+    from bothways.core.errors import ConfigError
+
+    try:
+        return [int(part) for part in labels.split(",") if labels]
+    except ValueError:
+        raise ConfigError(f"Found --labels {labels}; expected whole numbers, for example --labels 64,256.") from None
+
+
 def _show(card: Card) -> None:
     from rich.text import Text
 
-    from bothways.study.synergy_card import NOT_SHOWN, RESULTS, RULE, costs, facts, headline, rows
+    from bothways.study.synergy_card import NOT_SHOWN, RESULTS, RULE, costs, facts, headline, labels, rows
 
     console = page()
     console.print(Text(f"Synergy card: {RESULTS[card.result]}", style="bold"))
@@ -79,6 +98,8 @@ def _show(card: Card) -> None:
         console.print()
         console.print(Text.assemble((one.skill, "bold"), f": {headline(one)}"))
         _print_rows(console, rows(one))
+    console.print(Text("\nlabels", style="bold"))
+    _print_rows(console, labels(card))
     spent = table("one run", "operations", "samples", "seconds")
     for row in costs(card):
         spent.add_row(*row)

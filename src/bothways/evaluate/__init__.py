@@ -9,6 +9,7 @@ MEASURES = Catalogue(
         "captions": "bothways.evaluate.captions:measure",
         "strings": "bothways.evaluate.strings:measure",
         "drawing": "bothways.evaluate.drawing:measure",
+        "follows": "bothways.evaluate.follows:measure",
         "editing": "bothways.evaluate.editing:measure",
         "likelihood": "bothways.evaluate.likelihood:measure",
         "tokens": "bothways.evaluate.tokens:measure",

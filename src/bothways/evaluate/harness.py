@@ -33,6 +33,7 @@ def answer(
     how_to_draw: Any = None,
     split: str = "test",
     generate: bool = True,
+    num_drawn: int | None = None,
     batch_size: int = 64,
     fill: Fill | None = None,
     rebuild: Rebuild | None = None,
@@ -42,17 +43,20 @@ def answer(
     Beside every drawing and edit the learned tokenizer rebuilds the true picture: what the reader gets from it is the ceiling.
     Seconds: `evaluate` (texts and likelihoods) and `draw` (pictures and reconstructions), as a study's ledger has them.
     `how` and `how_to_draw` are `How` for texts and pictures (default: greedy texts; pictures as `how`). `generate=False`
-    takes likelihoods alone, for learning curves. `fill` and `rebuild` replace the engine and the model's own tokenizer.
+    takes likelihoods alone, for learning curves. `num_drawn`: of the items that can be drawn the first so many are; None: all
+    of them where texts are generated too, else none. `fill` and `rebuild` replace the engine and the model's own tokenizer.
     Raises: RunError when the disk refuses.
     """
     clock = Clock()
-    how = how if how is not None or not generate else _default_how()
+    drawn = [item for item in items if item.kind in DRAWINGS][: (None if generate else 0) if num_drawn is None else num_drawn]
+    how = how if how is not None or not (generate or drawn) else _default_how()
     texts = _texts(model, items, how, fill, batch_size, clock) if generate else {}
-    images = _images(model, items, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock) if generate else {}
+    images = _images(model, drawn, how_to_draw or how, fill, rebuild, batch_size, out_dir, clock)
     losses = _losses(model, items, batch_size, clock)
     lines = [_line(item, texts, images, losses) for item in items]
     lines += [_rebuilt_line(item, images[rebuilt_id(item.id)]) for item in items if rebuilt_id(item.id) in images]
-    told = {"text": _plain(how), "image": _plain(how_to_draw or how)} if generate else {}
+    told = {"text": _plain(how)} if generate else {}
+    told |= {"image": _plain(how_to_draw or how)} if generate or drawn else {}
     size_px, unit = model.learned.spec.size_px, model.head.unit
     write_answers(out_dir, sheet(world, items, split=split, size_px=size_px, how=told, image_unit=unit), lines)
     return clock.seconds
@@ -82,7 +86,7 @@ def _texts(model: Any, items: Sequence[ExamItem], how: Any, fill: Fill | None, b
 
 def _images(
     model: Any,
-    items: Sequence[ExamItem],
+    drawings: Sequence[ExamItem],
     how: Any,
     fill: Fill | None,
     rebuild: Rebuild | None,
@@ -91,14 +95,12 @@ def _images(
     clock: Clock,
 ) -> dict[str, str]:
     """Item id -> path of its PNG below `out_dir`."""
+    if not drawings:
+        return {}
     size_px = model.learned.spec.size_px
-    drawings = [item for item in items if item.kind in DRAWINGS]
-    pictures: dict[str, np.ndarray] = {}
-    if drawings:
-        with clock("draw"):
-            filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
-            pictures |= {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
     with clock("draw"):
+        filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
+        pictures = {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
         full = [item for item in drawings if item.kind in WITH_TRUTH]
         pictures |= _rebuilt(full, rebuild or rebuild_with(model.learned), size_px, batch_size)
     edits = [item for item in drawings if item.kind == "edit" and item.truth is not None]

@@ -1,7 +1,8 @@
 """An exam as a recipe sets it: items of the test split, answered by a model into a run folder, and marked.
 
 The exam after training generates (texts greedily, drawings as the recipe says) and takes likelihoods; those at checkpoints
-during training are shorter and take likelihoods alone. They are marked together, with the one after training.
+during training are shorter and take likelihoods, with a few drawings where the recipe asks for them. They are marked together,
+with the one after training.
 """
 
 from __future__ import annotations
@@ -98,7 +99,8 @@ def examine(
     """Answers the recipe's exam into `run.answers_dir(name)` and marks all that the run has answered so far.
 
     Returns seconds by kind of work: evaluate, draw (reconstructions too), read (drawings, by the world's reader).
-    `generate=False`: the short exam of a checkpoint during training; it takes likelihoods alone and marks nothing.
+    `generate=False`: the short exam of a checkpoint during training; it takes likelihoods, draws as much as the recipe asks for
+    there, and marks nothing.
     `reads`, `draws`: whether questions and captions, and whether drawings, are asked for; edits are, of a recipe that trains
     them. The model is left in eval mode.
     Raises: DataError when there is nothing to ask, RunError when the disk refuses.
@@ -117,6 +119,7 @@ def examine(
             how_to_draw=how_to_draw(recipe.exam),
             split=split,
             generate=generate,
+            num_drawn=None if generate else recipe.exam.num_drawings_between,
             batch_size=recipe.exam.batch_size,
             fill=_watched(advance),
         )

@@ -31,7 +31,8 @@ class ExamConfig(Config):
     num_drawings: int = Field(200, ge=0)  # requests that are drawn, of the first scenes
     num_open_drawings: int = Field(0, ge=0)  # requests that leave something open, scored on what they name, of the first scenes
     num_edits: int = Field(0, ge=0)  # edits, one a scene and as many of each kind, of the first scenes that allow them
-    num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training; nothing is drawn there
+    num_pictures_between: int = Field(100, gt=0)  # scenes of the exam at checkpoints during training
+    num_drawings_between: int = Field(0, ge=0)  # requests that are drawn there, of its first scenes; 0 = likelihoods alone
     guidance: float = Field(1.0, ge=0)  # of the drawings
     guidance_ramp: Literal["constant", "linear"] = "constant"  # over a picture; linear grows from 1 to `guidance` (MAR)
     temperature: float = Field(0.0, ge=0)  # of the drawings; text is always greedy

@@ -19,3 +19,12 @@ STUDIES = Catalogue(
         "labels-saved": "bothways.studies.labels_saved:STUDY",
     },
 )
+
+# Those whose arms follow from the base recipe, and so are made anew over another one: base -> study.
+MADE = Catalogue(
+    "study that is made for its base",
+    {
+        "ladder": "bothways.studies.ladder:ladder",
+        "ladder-short": "bothways.studies.ladder:short",
+    },
+)

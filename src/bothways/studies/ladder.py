@@ -14,9 +14,9 @@ from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.recipes.sources import DRAWING, EDITING, READING
 from bothways.studies.arms import HELD_FIXED
 from bothways.studies.rungs import LADDER, Direction, Rung, Side
+from bothways.study.card_arms import UNIFIED
 from bothways.study.study import Arm, Comparison, Study
 
-UNIFIED = "unified"
 _KINDS: dict[Direction, tuple[str, ...]] = {"reading": READING, "drawing": DRAWING}
 
 
@@ -36,7 +36,7 @@ def ladder(
     """
     changes = dict(changes or {})
     recipe = load_recipe(base, ({"world.kind": world} if world else {}) | changes, kind="model")
-    sides = [_side(recipe, direction) for direction in directions]
+    sides = [side_of(recipe, direction) for direction in directions]
     rungs = [(side, rung) for side in sides for rung in LADDER[side.skill] if rung.short or not short]
     of = recipe.world.build()
     name = "ladder-short" if short else "ladder"
@@ -76,7 +76,8 @@ def ladder(
     )
 
 
-def _side(recipe: Recipe, direction: Direction) -> Side:
+def side_of(recipe: Recipe, direction: Direction) -> Side:
+    """One skill of a recipe that trains both. Raises: ConfigError as `ladder`."""
     if direction not in LADDER:
         raise ConfigError(unknown("direction of a ladder:", direction, LADDER))
     taken = {name: source for name, source in recipe.data.sources.items() if source.samples_per_step}
@@ -126,5 +127,10 @@ def _comparison(side: Side, rung: Rung, primary: Mapping[str, str]) -> Compariso
     )
 
 
+def short(base: str = "vq-vq") -> Study:
+    """The short ladder over any recipe."""
+    return ladder(base, short=True)
+
+
 FULL = ladder()
-SHORT = ladder(short=True)
+SHORT = short()

@@ -108,7 +108,7 @@ def _difference(name: str, pairs: Sequence[tuple[Loaded, Loaded]]) -> Difference
     paired = [_paired(name, one[1], other[1]) for one, other in pairs]
     found = [bootstrap(*each) for each in paired]
     one_seed = len(found) == 1
-    value, low, high, spread = (found[0].value, found[0].low, found[0].high, None) if one_seed else _over_both(name, paired)
+    value, low, high, spread = (found[0].value, found[0].low, found[0].high, None) if one_seed else over_both(name, paired)
     scores = [(one[0], other[0]) for one, other in pairs]
     return Difference(
         measure=name,
@@ -128,8 +128,12 @@ def _difference(name: str, pairs: Sequence[tuple[Loaded, Loaded]]) -> Difference
     )
 
 
-def _over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> tuple[float, float, float, Spread | None]:
-    """Mean, both ends of its interval, and what they follow from. With one picture the interval is over seeds alone."""
+def over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> tuple[float, float, float, Spread | None]:
+    """Mean of the measure `name` over seeds and pictures, both ends of its 95 % interval, and what they follow from. `paired`:
+    a value an item, and the items' pictures, by seed. With one picture the interval is over seeds alone.
+
+    Raises: DataError when the seeds were not asked about the same pictures.
+    """
     means = over_seeds([float(values.mean()) for values, _ in paired])
     pictures = list(dict.fromkeys(paired[0][1]))
     if any(set(others) != set(pictures) for _, others in paired):

@@ -11,7 +11,7 @@ ahead is the one that is asked in its midst, so rates lie nearer to 0 than those
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,11 @@ class Learning:
     def of(self, seeds: Sequence[int]) -> list[float]:
         """The mean curve of these seeds, by their places."""
         return self.values[list(seeds)].mean(0).tolist()
+
+    @property
+    def mean(self) -> list[float]:
+        """The mean curve of all seeds."""
+        return self.of(range(len(self.values)))
 
 
 def learning(runs: Sequence[Path], measure: str) -> Learning | None:
@@ -78,6 +83,18 @@ def worth(alone: Learning, both: Learning, own_per_other: float, seeds: Sequence
     level = min(one[-1], other[-1])
     long, short = steps_to(alone.steps, one, level), steps_to(both.steps, other, level)
     return own_per_other * (long - short) / short
+
+
+def untold(curves: Mapping[str, Learning], floor: float | None = None) -> str:
+    """Why two curves, by their arms, do not tell a rate; empty where they do. `floor`: skill below which nothing is learned, so
+    that what is reached there is no level; None: the measure has none."""
+    ends = {arm: curve.mean[-1] for arm, curve in curves.items()}
+    low = [arm for arm, end in ends.items() if floor is not None and end < floor]
+    if low:
+        known = "neither curve leaves" if len(low) > 1 else f"`{low[0]}` does not leave"
+        return f"{known} the floor, so there is no level to meet at"
+    early = [arm for arm, curve in curves.items() if curve.mean[0] >= min(ends.values())]
+    return f"`{early[0]}` was there before its first exam" if early else ""
 
 
 def rate(alone: Learning, both: Learning, own_per_other: float, less: Learning | None = None) -> Rate | None:

@@ -1,15 +1,16 @@
 """The synergy card of a recipe, as numbers: what each skill gains from the other, over itself alone and over the best placebo.
 
-It is made of the results of a short ladder (`studies/ladder.py`): comparisons named `<skill>-<control>`, all of one arm that
-does both. "The content helps" is said of that arm minus the best placebo, the one with the highest mean. "Mutual" asks both
-directions for it, at 5 % each, since both must hold; "in some direction" is corrected by Holm's method, since one is enough.
+It is made of the results of a short ladder with more arms beside it (`studies/synergy.py`): comparisons named
+`<skill>-<control>`, all of one arm that does both; arms with exchanged names (`swaps.py`) and with fewer labels (`labels.py`).
+"The content helps" is said of that arm minus the best placebo, the one with the highest mean. "Mutual" asks both directions for
+it, at 5 % each, since both must hold; "in some direction" is corrected by Holm's method, since one is enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,19 +18,20 @@ from bothways.core.config import Config
 from bothways.core.errors import DataError
 from bothways.core.rundir import RunDir
 from bothways.evaluate.statistics import LEVEL, holm
-from bothways.study.exchange import Rate, learning, rate
+from bothways.study.card_arms import ALONE, UNIFIED
+from bothways.study.exchanges import Exchange, exchanges_of
 from bothways.study.gather import Gathered, gather
+from bothways.study.labels import LabelsSaved, labels_in
 from bothways.study.plan import Plan
 from bothways.study.study import Study
+from bothways.study.swaps import Swap, swap_in
 from bothways.study.verdict import Label, Verdict
 from bothways.train.log import read_log
 
 if TYPE_CHECKING:
     from bothways.study.run import Results
 
-ALONE = "alone"  # the control that is no placebo
 OTHERS = {"reading": "drawing", "drawing": "reading"}
-CURVES = ("nll/image_tokens/nats", "tokens/image/skill")  # of drawing, where nothing is drawn at checkpoints
 Result = Literal["mutual", "one direction", "not shown", "pilot"]
 
 
@@ -48,16 +50,6 @@ class Gain(Config):
     sentence: str
 
 
-class Exchange(Config):
-    """Own samples that one sample of the other task was worth: over the skill alone, and beyond the best placebo's.
-    `measure`: whose curves were asked; empty where there is none, and `missing` says why something is not told."""
-
-    measure: str
-    rate: Rate | None
-    beyond_placebo: Rate | None
-    missing: str
-
-
 class Direction(Config):
     """What one skill gains from the other. `p_holm`: of the gain over the best placebo, corrected for the directions."""
 
@@ -68,7 +60,8 @@ class Direction(Config):
     alone: Gain
     best: Gain  # over the best placebo: the claim that the content helps rests on it
     placebos: tuple[Gain, ...]  # the other ones
-    exchange: Exchange
+    exchanges: tuple[Exchange, ...]  # of the primary measure first
+    swap: Swap | None  # null where the world has no names to exchange, or the arm is not finished
     own_samples: int  # over a whole run
     other_samples: int
     num_items: int  # a seed
@@ -102,6 +95,8 @@ class Card(Config):
     steps: int
     pools: dict[str, int]  # source -> distinct pictures; 0: fresh ones all along
     directions: tuple[Direction, ...]
+    labels: LabelsSaved | None  # null where the study has no arms of fewer labels
+    settings: dict[str, Any]  # what the study sets in every arm: dotted keys of the recipe
     shares: dict[str, float]
     costs: tuple[Cost, ...]
     missing: tuple[str, ...]
@@ -115,24 +110,26 @@ def card_of(results: Results) -> Card:
     plan = results.plan
     study, found = plan.study, gather(plan.study, results.folders)
     missing = {one.primary.split("/")[0]: one.primary for one in found.verdicts if one.difference is None}
-    skills = dict.fromkeys(c.primary.split("/")[0] for c in study.comparisons)
+    skills = dict.fromkeys(c.primary.split("/")[0] for c in study.comparisons if c.treatment == UNIFIED)
     unmeasured = tuple(f"`{measure}` was not measured in all arms" for measure in missing.values())
     if missing.keys() >= skills.keys():
         raise DataError(f"{' and '.join(unmeasured)}, so there is no card; give the exam more pictures and drawings.")
     directions = corrected([_direction(found, plan, skill) for skill in skills if skill not in missing])
-    both, num = study.comparisons[0].treatment, len(study.seeds)
+    num = len(study.seeds)
     spent = [(arm, results.ledger.arms[arm.name]) for arm in study.arms]
-    sources = plan.configs[both][study.seeds[0]].to_dict()["data"]["sources"]
+    sources = plan.configs[UNIFIED][study.seeds[0]].to_dict()["data"]["sources"]
     return Card(
         base=study.base,
         result=result_of(directions, num >= study.min_seeds),
         seeds=study.seeds,
         min_seeds=study.min_seeds,
-        parameters=results.ledger.arms[both].parameters,
-        steps=plan.steps[both],
+        parameters=results.ledger.arms[UNIFIED].parameters,
+        steps=plan.steps[UNIFIED],
         pools={name: one.get("num_pictures", 0) for name, one in sources.items() if one["samples_per_step"]},
         directions=directions,
-        shares=shares_of(found.runs[both]),
+        labels=labels_in(found, plan),
+        settings=study.base_changes,
+        shares=shares_of(found.runs[UNIFIED]),
         costs=tuple(
             Cost(
                 arm=arm.name,
@@ -164,14 +161,15 @@ def corrected(directions: Sequence[Direction]) -> tuple[Direction, ...]:
 
 def _direction(found: Gathered, plan: Plan, skill: str) -> Direction:
     study = found.study
-    comparisons = [c for c in study.comparisons if c.primary.split("/")[0] == skill]
+    comparisons = [c for c in study.comparisons if c.primary.split("/")[0] == skill and c.treatment == UNIFIED]
     verdicts = {one.comparison: one for one in found.verdicts}
     gains = [_gain(verdicts[c.name], c.control, skill) for c in comparisons]
     [alone] = [gain for gain in gains if gain.control == ALONE]
     best, *placebos = sorted((gain for gain in gains if gain.control != ALONE), key=lambda gain: gain.value)
-    seen, both = verdicts[alone.arm].difference, comparisons[0].treatment
-    own = sum(of[both] for of in plan.samples.values() if of[alone.arm])
-    other = sum(of[both] for of in plan.samples.values() if not of[alone.arm])
+    seen = verdicts[alone.arm].difference
+    arms = (alone.arm, UNIFIED, [best.arm, *(gain.arm for gain in placebos)])
+    own = sum(of[UNIFIED] for of in plan.samples.values() if of[alone.arm])
+    other = sum(of[UNIFIED] for of in plan.samples.values() if not of[alone.arm])
     return Direction(
         skill=skill,
         measure=comparisons[0].primary,
@@ -180,7 +178,8 @@ def _direction(found: Gathered, plan: Plan, skill: str) -> Direction:
         alone=alone,
         best=best,
         placebos=placebos,
-        exchange=_exchange(found, (skill, comparisons[0].primary), (alone, best, both), own / other),
+        exchanges=exchanges_of(found, comparisons[0].primary, arms, own / other),
+        swap=swap_in(found, skill),
         own_samples=own,
         other_samples=other,
         num_items=seen.n,
@@ -203,26 +202,6 @@ def _gain(verdict: Verdict, arm: str, skill: str) -> Gain:
         label=verdict.label,
         sentence=verdict.sentence,
     )
-
-
-def _exchange(found: Gathered, asked: tuple[str, str], arms: tuple[Gain, Gain, str], own_per_other: float) -> Exchange:
-    """On the primary measure, or where that has no curve, for drawing, on the tokens of held-out pictures."""
-    (skill, primary), (alone, best, both) = asked, arms
-    study = found.study
-    ends = (alone.mean, found.cells[both][primary].value)
-    if max(ends) < study.floor or min(ends) > study.ceiling:
-        return Exchange(
-            measure="", rate=None, beyond_placebo=None, missing="both ends of the curves lie at the floor or ceiling"
-        )
-    for measure in (primary, *(CURVES if skill == "drawing" else ())):
-        curves = [learning(found.runs[arm], measure) for arm in (alone.arm, both, best.arm)]
-        if None in curves:
-            continue
-        one, other, placebo = curves
-        told, beyond = rate(one, other, own_per_other), rate(one, other, own_per_other, less=placebo)
-        missing = "" if told and beyond else "a level was reached before the first exam"
-        return Exchange(measure=measure, rate=told, beyond_placebo=beyond, missing=missing)
-    return Exchange(measure="", rate=None, beyond_placebo=None, missing="no learning curve: train.milestones is 0")
 
 
 def shares_of(runs: Sequence[Path]) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from bothways.core.config import Config, digest_of
 from bothways.core.sample import AbstractPicture
+from bothways.worlds.hide import HidingTask
 
 Split = Literal["train", "validation", "test", "composition"]
 # "exam" is what evaluation asks: nothing hidden, nothing misnamed, every attribute asked once; the first request names
@@ -104,6 +105,11 @@ class WorldConfig(Config):
     def build(self) -> AbstractWorld:
         """The world. Raises: ConfigError."""
 
+    def exchanged(self, wrong_in: HidingTask) -> dict[str, Any] | None:
+        """Keys of this config, with values, under which the texts of one task call two values by each other's names and the
+        other task's texts, edits apart, never name them; None where the world cannot do that."""
+        return None
+
 
 class AbstractWorld(ABC):
     """A world with known scenes. Attributes are named facts; a reading names the same ones.
@@ -120,6 +126,7 @@ class AbstractWorld(ABC):
     primary: Mapping[str, str] = {}  # "reading", "drawing" -> level
     gates: tuple[str, ...] = ()
     gate: tuple[str, ...] = ()
+    misnamed: Mapping[str, Mapping[Any, Any]] = {}  # attribute -> value -> the value by whose name one task's texts call it
 
     @abstractmethod
     def scene(self, split: Split, index: int) -> Any:

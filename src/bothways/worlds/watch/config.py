@@ -130,6 +130,16 @@ class WatchConfig(WorldConfig):
 
         return WatchWorld(self)
 
+    def exchanged(self, wrong_in: HidingTask) -> dict[str, Any] | None:
+        """Two weathers exchange their (made-up) names; only where texts speak of the weather."""
+        if "weather" not in self.difficulty.asked:
+            return None
+        other = "drawing" if wrong_in == "understanding" else "understanding"
+        return {
+            "hide": {"attribute": "weather", "from": other, "how": "link", "value": None, "keep": 0},
+            "made_up_names": {"wrong_in": wrong_in, "how": "swapped"},
+        }
+
     def picture_digest(self) -> str:
         """Twelve hex digits of all that decides pixels; worlds that differ in their texts alone share it."""
         dial = {key: value for key, value in self.difficulty.to_dict().items() if key not in ("asked", "tiers")}

@@ -13,6 +13,7 @@ from bothways.worlds.watch.edit_marks import marks_of_edit
 from bothways.worlds.watch.render import render
 from bothways.worlds.watch.say import Speaker
 from bothways.worlds.watch.scene import Scene, draw_scene
+from bothways.worlds.watch.words import wrong_kinds
 from bothways.worlds.world import AbstractWorld, Reading, Said, Split, Task
 
 LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -37,6 +38,14 @@ class WatchWorld(AbstractWorld):
         self.attributes = config.difficulty.asked
         asked = {level: tuple(name for name in names if name in self.attributes) for level, names in LEVELS.items()}
         self.levels = {level: names for level, names in asked.items() if names}
+
+    @cached_property
+    def misnamed(self) -> Mapping[str, Mapping[str, str]]:
+        names = self.config.made_up_names
+        if not names or not names.wrong_in:
+            return {}
+        wrong = wrong_kinds(self.config.weathers, names.how, self.config.seed)
+        return {"weather": {kind: other for kind, other in wrong.items() if kind != other}}
 
     @cached_property
     def _speaker(self) -> Speaker:
