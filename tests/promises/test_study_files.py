@@ -10,10 +10,16 @@ import pytest
 import yaml
 
 from bothways.core.errors import ConfigError, RunError
+from bothways.recipes.recipe import load_recipe
+from bothways.studies import MADE, STUDIES
+from bothways.studies.ladder import ladder
 from bothways.study.job import LEDGER
+from bothways.study.load import Known, load_study
+from bothways.study.plan import plan_of
 from conftest import TINY
 
 POOLS = {f"data.sources.watch/{kind}.num_pictures": 6 for kind in ("vqa", "caption", "draw")}
+KNOWN = Known(STUDIES, MADE)
 FILE = {
     "like": "quickstart",
     "title": "Is this a study?",
@@ -58,6 +64,44 @@ def test_the_plan_of_a_shipped_study_shows_its_dial_and_cuts_no_key_short(told) 
     code, said, _ = told("study", "plan", "transfer-where")
     assert code == 0 and "…" not in said and all(len(line) <= 80 for line in said.splitlines())
     assert re.search(r"plotted along +labelled pictures", told("study", "plan", "labels-saved")[1])
+
+
+def test_any_study_stands_on_another_recipe_or_on_that_of_a_run(trained: Path, tmp_path: Path, told) -> None:
+    mine = tmp_path / "short.yaml"
+    mine.write_text("base: vq-vq\nname: short\ntrain: {steps: 30}\n")
+    for base, steps, named in ((mine, 30, str(mine)), (trained, 2, str(trained / "config.yaml")), ("pico", 400, "pico")):
+        planned = plan_of(load_study("labels-saved", KNOWN, base=str(base)))
+        assert planned.study.base == named and set(planned.steps.values()) == {steps}
+        assert planned.study.reproduce.endswith(f"--base {named}")
+    code, said, _ = told("study", "plan", "quickstart", "--base", trained)
+    assert code == 0 and "config.yaml" in said.replace("\n", "")
+
+
+def test_a_study_whose_arms_follow_from_its_base_is_made_anew_over_another_one(tmp_path: Path) -> None:
+    weights = {arm.name: arm.changes for arm in load_study("ladder", KNOWN, base="semantic-vq").arms}
+    assert (
+        weights == {arm.name: arm.changes for arm in ladder("semantic-vq").arms} != {a.name: a.changes for a in ladder().arms}
+    )
+    shapes = tmp_path / "shapes.yaml"
+    shapes.write_text(yaml.safe_dump(load_recipe("vq-vq", {"world.kind": "shapes"}).to_dict()))
+    like = tmp_path / "like.yaml"
+    like.write_text(yaml.safe_dump({"like": "ladder-short", "base": str(shapes)}))
+    for found in (load_study(str(like), KNOWN), load_study("ladder-short", KNOWN, base=str(shapes))):
+        assert "data.sources.shapes/draw.samples_per_step" in found.arms[0].changes and plan_of(found)
+
+
+def test_a_base_that_a_study_cannot_stand_on_is_refused_in_a_sentence(tmp_path: Path, told) -> None:
+    shapes = tmp_path / "shapes.yaml"
+    shapes.write_text(yaml.safe_dump(load_recipe("vq-vq", {"world.kind": "shapes"}).to_dict()))
+    cases = [
+        ("pic0", ConfigError, "Did you mean `pico`"),
+        (tmp_path, RunError, "no config.yaml"),
+        ("vq-tokenizer", ConfigError, "makes a tokenizer"),
+        (shapes, ConfigError, "is a recipe of the world shapes; give a base of the world watch"),
+    ]
+    for base, error, expected in cases:
+        code, said, err = told("study", "plan", "quickstart", "--base", base)
+        assert (code, said) == (error.exit_code, "") and expected in " ".join(err.split()) and "Traceback" not in err
 
 
 def test_the_hash_of_a_plan_changes_with_it(tmp_path: Path, told) -> None:
@@ -199,12 +243,9 @@ def test_where_runs_cannot_go_is_said_before_anything_is_written(words: tuple, e
 
 
 def test_one_seed_of_all_arms_comes_before_the_next_and_what_is_compared_comes_first(tmp_path: Path) -> None:
-    from bothways.studies import MADE, STUDIES
-    from bothways.study.load import Known, load_study
-    from bothways.study.plan import plan_of
     from bothways.study.run import jobs_of
 
-    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), Known(STUDIES, MADE))), tmp_path)
+    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[3, 4])), KNOWN)), tmp_path)
     expected = [f"{arm}-{seed}" for seed in (3, 4) for arm in ("unified", "understanding", "drawing")]
     assert [job.title for job in jobs] == expected and len({job.folder for job in jobs}) == len(jobs)
 

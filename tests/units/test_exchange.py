@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from studies import fake_run
 
-from bothways.study.exchange import Learning, learning, rate, steps_to
+from bothways.study.exchange import Learning, learning, rate, steps_to, untold
+from bothways.study.exchanges import between
 
 STEPS = (100, 200, 300, 400)
 
@@ -49,6 +50,24 @@ def test_the_interval_is_over_seeds_and_there_is_none_with_one():
 def test_no_rate_is_told_of_a_level_that_was_there_from_the_start():
     late = Learning(STEPS, np.array([[0.4, 0.4, 0.4, 0.4]]))
     assert rate(curve(1.0), late, 1.0) is None and rate(curve(1.0), curve(2.0), 1.0, less=late) is None
+
+
+def test_why_two_curves_tell_nothing_is_said_of_the_arm_whose_fault_it_is():
+    late = Learning(STEPS, np.array([[0.4, 0.4, 0.4, 0.4]]))
+    assert untold({"one": curve(1.0), "other": curve(2.0)}, floor=0.05) == ""
+    assert untold({"one": curve(1.0), "other": late}) == "`other` was there before its first exam"
+    assert "`one` does not leave the floor" in untold({"one": curve(0.1), "other": curve(2.0)}, floor=0.05)
+    assert "neither curve" in untold({"one": curve(0.1), "other": curve(0.1)}, floor=0.05)
+    assert untold({"one": curve(0.1), "other": curve(0.12)}) == "", "nats have no floor"
+
+
+def test_less_the_placebos_is_taken_of_the_placebo_that_ends_highest():
+    arms = {"alone": curve(1.0), "both": curve(2.0), "weak": curve(1.1), "strong": curve(1.25)}
+    found = between(arms, "hour", "reading/hour/skill", 0.05, 1.0)
+    assert found.placebo == "strong" and found.rate.value == pytest.approx(1.0)
+    assert found.beyond_placebo.value == pytest.approx(0.75) and found.missing == ""
+    lost = between(arms | {"strong": Learning(STEPS, np.full((1, 4), 0.9))}, "hour", "reading/hour/skill", 0.05, 1.0)
+    assert lost.rate.value == pytest.approx(1.0) and lost.beyond_placebo is None and "`strong`" in lost.missing
 
 
 def test_curves_come_from_the_exams_of_a_run_and_likelihoods_grow_as_they_fall(tmp_path):

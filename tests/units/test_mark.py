@@ -217,6 +217,15 @@ def test_a_checkpoints_exam_takes_likelihoods_alone(tmp_path):
     assert not any(name.endswith("accuracy") for name in early.scores)
 
 
+def test_a_checkpoints_exam_draws_as_much_as_it_is_asked_to_and_answers_nothing(tmp_path):
+    sit(tmp_path, EXACT)
+    run = sit(tmp_path, {"hour": 0.5}, name="step-000100", generate=False, num_drawn=8)
+    early = mark(run).sheets["step-000100"]
+    assert early["drawing/hour/skill"].n == 8 and early["drawing/hour/accuracy"].ceiling == 1.0
+    assert early["nll/image_tokens/nats"].n == 20 and "reading/hour/accuracy" not in early
+    assert set(early.exam["how"]) == {"image"}
+
+
 def test_captions_may_say_more_than_the_reference_but_not_less(tmp_path):
     run = sit(tmp_path, EXACT, num=10)
     path = run / "answers/final/answers.jsonl"

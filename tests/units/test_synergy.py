@@ -137,12 +137,20 @@ def test_one_direction_is_corrected_for_having_asked_two(carded):
 
 def test_exchange_rates_are_told_where_there_are_curves_and_why_not_where_there_are_none(carded):
     flat = carded((0.4, 0.45, 0.4), (0.4, 0.4, 0.5), 0.8)
-    assert all(one.exchange.rate is None and "train.milestones" in one.exchange.missing for one in flat.directions)
+    for one in flat.directions:
+        assert [(found.rate, found.name) for found in one.exchanges] == [(None, "hands")]
+        assert "train.milestones" in one.exchanges[0].missing
     card = carded((0.4, 0.45, 0.4), (0.4, 0.4, 0.5), 0.8, steps=(100, 200, 300))
-    found = card.directions[0].exchange
-    assert found.measure == "reading/hands/skill" and found.rate.low < found.rate.value < found.rate.high
-    assert 0 < found.beyond_placebo.value < found.rate.value
-    assert "one drawing sample is worth +" in said(card)
+    found = {one.name: one for one in card.directions[0].exchanges}
+    assert list(found) == ["hands", "hour", "minute", "battery"], "the primary level, and attributes that are no gates"
+    for name in ("hands", "hour", "minute"):
+        one = found[name]
+        assert one.measure == f"reading/{name}/skill" and one.rate.low < one.rate.value < one.rate.high
+        assert one.beyond_placebo.value < one.rate.value and one.placebo == "reading-captions"
+    assert "exchange rate, hour: one drawing sample is worth +" in said(card)
+    [drawn] = card.directions[1].exchanges
+    assert drawn.name == "image tokens", "nothing was drawn at these checkpoints"
+    assert "drawing samples; less shuffled's: " in said(card) and "(by nll/image_tokens/nats)" in said(card)
 
 
 def test_samples_costs_and_shares_are_those_of_one_run(carded):
@@ -161,8 +169,10 @@ def test_the_page_is_whole_and_the_file_holds_the_card(carded, tmp_path):
     parser.feed(path.read_text())
     assert parser.open == parser.faults == [] and parser.loads == ["report.html"]
     assert Card.parse(json.loads((tmp_path / "card.json").read_text())) == card
-    for words in ("labels are saved", "facts are swapped", "placebo `captions`"):
-        assert words in path.read_text()
+    for words in ("Labels saved:", "Follows the swap:", "placebo `captions`", "not asked; --labels"):
+        assert words in path.read_text() and words in (tmp_path / "card.md").read_text()
+    tables = [line for line in (tmp_path / "card.md").read_text().splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in tables} == {3, 5}, "no cell breaks its row"
 
 
 def test_a_skill_that_was_not_measured_is_missing_and_without_any_there_is_no_card(tmp_path):

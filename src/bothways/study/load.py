@@ -58,8 +58,10 @@ def load_study(
 
 
 def base_of(recipe_or_run: str) -> str:
-    """What a study can stand on: a recipe as it is named, of a run the file with its recipe. Raises: RunError for a folder that is
-    no run."""
+    """What a study can stand on: a recipe as it is named; of a run, the file with its recipe.
+
+    Raises: RunError for a folder that is no run.
+    """
     return str(RunDir.open(recipe_or_run).config_path) if Path(recipe_or_run).is_dir() else recipe_or_run
 
 

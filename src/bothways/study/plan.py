@@ -11,7 +11,8 @@ from typing import Any
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError
-from bothways.recipes.recipe import load_recipe
+from bothways.data.configs import WorldSourceConfig
+from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.study.budget import refuse_unmet
 from bothways.study.study import Study
 
@@ -39,9 +40,15 @@ class Plan:
 
 
 def plan_of(study: Study) -> Plan:
-    """The plan over the study's own base recipe, on the world that it names. Raises: ConfigError as `plan`."""
+    """The plan over the study's own base recipe, on the world that it names.
+
+    Raises: ConfigError as `plan`, and when an arm has sources of another world than its recipe's.
+    """
     moved = {"world.kind": study.base_world} if study.base_world else None
-    return plan(study, load_recipe(study.base, moved, kind="model"))
+    planned = plan(study, load_recipe(study.base, moved, kind="model"))
+    for arm, by_seed in planned.configs.items():
+        _refuse_strangers(study, arm, by_seed[study.seeds[0]])
+    return planned
 
 
 def plan(study: Study, base: Config) -> Plan:
@@ -71,6 +78,18 @@ def plan(study: Study, base: Config) -> Plan:
     sources = sorted({source for one in per_step.values() for source in one})
     samples = {source: {name: per_step[name].get(source, 0) * steps[name] for name in first} for source in sources}
     return Plan(study, configs, tuple(differences), samples, steps)
+
+
+def _refuse_strangers(study: Study, arm: str, recipe: Recipe) -> None:
+    """A study of one world that is put on a recipe of another would change sources that nobody takes samples of."""
+    world = recipe.world.kind
+    for name, source in recipe.data.sources.items():
+        room = name.partition("/")[0]
+        if isinstance(source, WorldSourceConfig) and room != world:
+            raise ConfigError(
+                f"The arm `{arm}` of study `{study.name}` has the source `{name}`, and `{study.base}` is a recipe of the world "
+                f"{world}; give a base of the world {room}."
+            )
 
 
 def flatten(values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
