@@ -78,9 +78,9 @@ def test_any_study_stands_on_another_recipe_or_on_that_of_a_run(trained: Path, t
 
 
 def test_a_study_whose_arms_follow_from_its_base_is_made_anew_over_another_one(tmp_path: Path) -> None:
-    weights = {arm.name: arm.changes for arm in load_study("ladder", KNOWN, base="semantic-vq").arms}
+    weights = {arm.name: arm.changes for arm in load_study("ladder", KNOWN, base="pico").arms}
     assert (
-        weights == {arm.name: arm.changes for arm in ladder("semantic-vq").arms} != {a.name: a.changes for a in ladder().arms}
+        weights == {arm.name: arm.changes for arm in ladder("pico").arms} != {a.name: a.changes for a in ladder().arms}
     )
     shapes = tmp_path / "shapes.yaml"
     shapes.write_text(yaml.safe_dump(load_recipe("vq-vq", {"world.kind": "shapes"}).to_dict()))

@@ -150,7 +150,7 @@ def test_exchange_rates_are_told_where_there_are_curves_and_why_not_where_there_
     assert "exchange rate, hour: one drawing sample is worth +" in said(card)
     [drawn] = card.directions[1].exchanges
     assert drawn.name == "image tokens", "nothing was drawn at these checkpoints"
-    assert "drawing samples; less shuffled's: " in said(card) and "(by nll/image_tokens/nats)" in said(card)
+    assert "drawing samples; less what shuffled was worth: " in said(card) and "(by nll/image_tokens/nats)" in said(card)
 
 
 def test_samples_costs_and_shares_are_those_of_one_run(carded):

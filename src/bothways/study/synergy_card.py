@@ -136,7 +136,7 @@ def _exchanged(direction: Direction, found: Exchange) -> str:
     beyond = _rate(found.beyond_placebo) if found.beyond_placebo else f"cannot tell: {found.missing}"
     by = "" if found.measure.endswith("/skill") else f" (by {found.measure})"
     placebo = found.placebo.removeprefix(f"{direction.skill}-")
-    return f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; less {placebo}'s: {beyond}{by}"
+    return f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; less what {placebo} was worth: {beyond}{by}"
 
 
 def _followed(direction: Direction) -> str:
