@@ -54,7 +54,7 @@ def test_what_makes_no_card_is_refused_in_a_sentence_before_anything_is_trained(
         (("vq-vq", "--set", "exam.num_drawings=0"), DataError, "exam.num_drawings"),
         (("vq-vq", "--set", "train.stepz=3"), ConfigError, "stepz"),
         (("pico", "--labels", "few"), ConfigError, "--labels few"),
-        (("pico", "--labels", "64,4000"), ConfigError, "below the 4000 pictures"),
+        (("pico", "--labels", "64,4000"), ConfigError, "below the 200 pictures"),
     ]
     for words, error, expected in cases:
         code, said, err = told("synergy", *words, "--out", tmp_path / "out")

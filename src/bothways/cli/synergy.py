@@ -77,13 +77,13 @@ def _study(recipe: str, seeds: int, labels: list[int], changes: list[str]) -> St
 
 
 def _numbers(labels: str) -> list[int]:
-    """ "64,256" -> [64, 256]. Raises: ConfigError for anything but whole numbers."""
+    """ "50,100" -> [50, 100]. Raises: ConfigError for anything but whole numbers."""
     from bothways.core.errors import ConfigError
 
     try:
         return [int(part) for part in labels.split(",") if labels]
     except ValueError:
-        raise ConfigError(f"Found --labels {labels}; expected whole numbers, for example --labels 64,256.") from None
+        raise ConfigError(f"Found --labels {labels}; expected whole numbers, for example --labels 50,100.") from None
 
 
 def _show(card: Card) -> None:

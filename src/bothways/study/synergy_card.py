@@ -115,7 +115,7 @@ def labels(card: Card) -> list[tuple[str, str]]:
     """A line a number of labels: what drawing data saves of them."""
     found = card.labels
     if found is None:
-        return [("labels saved", "not asked; --labels 64,256 adds arms that read so few pictures")]
+        return [("labels saved", "not asked; --labels 50,100 adds arms that read so few pictures")]
     whole = f"reading alone {number(found.alone)}, with drawing {number(found.both)} ({found.measure})"
     return [*((f"with {one.labels:,} labels", _saved(one)) for one in found.points), (f"with all {found.full:,}", whole)]
 
@@ -136,7 +136,8 @@ def _exchanged(direction: Direction, found: Exchange) -> str:
     beyond = _rate(found.beyond_placebo) if found.beyond_placebo else f"cannot tell: {found.missing}"
     by = "" if found.measure.endswith("/skill") else f" (by {found.measure})"
     placebo = found.placebo.removeprefix(f"{direction.skill}-")
-    return f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; less what {placebo} was worth: {beyond}{by}"
+    less = f"less what {placebo} was worth: {beyond}{by}"
+    return f"one {other} sample is worth {_rate(found.rate)} {direction.skill} samples; {less}"
 
 
 def _followed(direction: Direction) -> str:
