@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
+from bothways.study.axes import check_axes
+from bothways.study.claim import Claim, check_claims
 
 PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
 Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
@@ -45,7 +48,10 @@ class Dial(Config):
 
     name: str  # with its unit
     at: dict[str, float] = Field({})  # comparison -> place; empty: measured before the report is written, see study/dial.py
-    doubles: bool = False  # places are shown as log2(1 + place)
+    doubles: bool = False  # places are shown, and trends are lines, over log2(1 + place)
+
+    def scaled(self, place: float) -> float:
+        return math.log2(1 + place) if self.doubles else place
 
 
 class Study(Config):
@@ -62,6 +68,7 @@ class Study(Config):
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
+    claims: tuple[Claim, ...] = ()  # what is said of several comparisons together, see claim.py
     dial: Dial | None = None  # along which its comparisons are settings of one question
     matching: Budget | Literal["none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
     held_fixed: tuple[str, ...] = ()  # sentences for the report
@@ -98,6 +105,8 @@ class Study(Config):
             raise ConfigError(
                 f"Study `{self.name}` has no place on its dial for {', '.join(unplaced)}; set it in dial.at, or dial: null."
             )
+        check_axes(self)
+        check_claims(self)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
         if min(self.seeds) < 0:
