@@ -226,3 +226,6 @@ def test_claims_over_several_comparisons_stand_above_them_with_their_rule(tmp_pa
     assert told["claim"] == "both" and {part["name"] for part in told["parts"]} == {"reading", "drawing"}
     assert 0 < text.index(told["sentence"]) < text.index(study.comparisons[0].question, text.index("cards"))
     assert "“All” asks for every part" in text and told["headline"] in text
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.faults == [] and parser.open == []

@@ -42,7 +42,7 @@ def synergy(
     study = _study(recipe, seeds, list(changes))
     planned = plan_of(study)
     refuse_undrawn(study, planned)
-    notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}; a seed: {cost_of(planned)}.")
+    notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}: {cost_of(planned) * seeds}.")
     from bothways.study.run import results, run
 
     run(study, out, progress(), runs=runs)

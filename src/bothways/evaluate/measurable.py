@@ -16,14 +16,17 @@ from bothways.worlds.world import AbstractWorld
 
 NUM_SCENES = 48  # not every scene of every world can be asked for everything
 PICTURES = ("drawing", "open_drawing", "edit")
+_KNOWN: dict[tuple[str, frozenset[str]], frozenset[str]] = {}  # arms and studies ask about the same few worlds
 
 
 def measurable(world: AbstractWorld, kinds: Collection[str]) -> frozenset[str]:
     """Names of measures (`reading/hands/skill`) of an exam in this world that asks for items of these kinds, by a head with
     a likelihood. One without measures `tokens/image/...` in place of nats of image tokens."""
-    items = exam(world, num_pictures=NUM_SCENES, kinds=kinds)
-    paper = _perfect(world, items)
-    return frozenset(one.name for kind in MEASURES for one in MEASURES.load(kind)(paper))
+    key = world.config.digest(), frozenset(kinds)
+    if key not in _KNOWN:
+        paper = _perfect(world, exam(world, num_pictures=NUM_SCENES, kinds=kinds))
+        _KNOWN[key] = frozenset(one.name for kind in MEASURES for one in MEASURES.load(kind)(paper))
+    return _KNOWN[key]
 
 
 def _perfect(world: AbstractWorld, items: Collection[ExamItem]) -> Paper:

@@ -16,6 +16,7 @@ from bothways.evaluate.scores import Score, Sheet, read_scores
 from bothways.evaluate.statistics import over_seeds
 from bothways.study.claims import Outcome, outcomes_of
 from bothways.study.compare import Difference, compare
+from bothways.study.scope import scope_of
 from bothways.study.study import Study
 from bothways.study.trend import trends_of
 from bothways.study.verdict import Verdict, verdict
@@ -77,7 +78,9 @@ def gather(study: Study, arms: Mapping[str, Sequence[Path]]) -> Gathered:
     runs = {arm.name: tuple(Path(run) for run in arms[arm.name]) for arm in study.arms}
     sheets = {name: [read_scores(run) for run in folders] for name, folders in runs.items()}
     differences = {c.name: compare(runs[c.treatment], runs[c.control]) for c in study.comparisons}
-    verdicts = tuple(verdict(study, c, differences[c.name].get(c.primary)) for c in study.comparisons)
+    verdicts = tuple(
+        verdict(study, c, differences[c.name].get(c.primary), scope_of(runs[c.treatment][0])) for c in study.comparisons
+    )
     num_seeds = min(map(len, runs.values()))
     return Gathered(
         study=study,

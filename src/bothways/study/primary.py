@@ -16,21 +16,17 @@ BY_HEAD = "tokens"  # these are named after the unit of the head's loss, which o
 def refuse_unmeasured(study: Study, recipes: Mapping[str, Recipe]) -> None:
     """`recipes`: arm -> its recipe. Raises: ConfigError naming a primary measure that an arm's exam does not give, and the ones
     near it that it does."""
-    known: dict[tuple[str, frozenset[str]], frozenset[str]] = {}
     for comparison in study.comparisons:
         for arm in map(study.arm, (comparison.treatment, comparison.control)):
             recipe = recipes[arm.name]
-            kinds = _asked(arm, recipe)
-            key = recipe.world.digest(), kinds
-            if key not in known:
-                known[key] = measurable(recipe.world.build(), kinds)
-            if comparison.primary.startswith(f"{BY_HEAD}/") or comparison.primary in known[key]:
+            known = measurable(recipe.world.build(), _asked(arm, recipe))
+            if comparison.primary.startswith(f"{BY_HEAD}/") or comparison.primary in known:
                 continue
             what = f"measure of `{arm.name}` in the world {recipe.world.kind}, on which comparison `{comparison.name}` rests:"
-            raise ConfigError(unknown(what, comparison.primary, _near(comparison.primary, known[key])))
+            raise ConfigError(unknown(what, comparison.primary, _near(comparison.primary, known)))
 
 
-def _asked(arm: Arm, recipe: Recipe) -> frozenset[str]:
+def _asked(arm: Arm, recipe: Recipe) -> list[str]:
     """Kinds of items in the arm's last exam."""
     exam = recipe.exam
     asked = {
@@ -40,7 +36,7 @@ def _asked(arm: Arm, recipe: Recipe) -> frozenset[str]:
         "open_drawing": arm.draws and exam.num_open_drawings,
         "edit": exam.num_edits and trains(recipe, EDITING),
     }
-    return frozenset(kind for kind, asks in asked.items() if asks)
+    return [kind for kind, asks in asked.items() if asks]
 
 
 def _near(measure: str, known: Iterable[str]) -> list[str]:

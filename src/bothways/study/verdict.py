@@ -30,13 +30,14 @@ class Verdict(Config):
     difference: Difference | None
 
 
-def verdict(study: Study, comparison: Comparison, difference: Difference | None) -> Verdict:
-    """Applies the study's rule to one comparison; `difference` is that of its primary measure, None when it is missing."""
+def verdict(study: Study, comparison: Comparison, difference: Difference | None, scope: str = "") -> Verdict:
+    """Applies the study's rule to one comparison; `difference` is that of its primary measure, None when it is missing.
+    `scope`: the size, pool, samples and horizon of the treatment (`study/scope.py`), which the sentence names."""
     if difference is None:
         missing = f"`{comparison.primary}` was not measured in both arms, so nothing can be said."
         return _verdict(comparison, None, "undecided", "undecided: not measured", "unknown", missing, "")
     label, headline, why = _decide(study, comparison, difference)
-    sentence = f"{_seen(comparison, difference)} {why}"
+    sentence = f"{_seen(comparison, difference)} {why}" + (f" All this at {scope}." if scope else "")
     return _verdict(
         comparison, difference, label, headline, direction_of(difference), sentence, _open(study, comparison, difference)
     )
