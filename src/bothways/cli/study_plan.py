@@ -93,6 +93,7 @@ def _prices(costs: dict[str, Cost], num_seeds: int) -> Table:
     from bothways.study.cost import Cost
 
     prices = table("\none run of", "\nsamples", "\nFLOPs", "\ncore hours", "\nGB")
+    prices.columns[0].overflow = "fold"
     seed = sum(costs.values(), Cost())
     sums = {f"one seed ({seed.runs} runs)": seed} | (
         {f"{num_seeds} seeds ({num_seeds * seed.runs} runs)": seed * num_seeds} if num_seeds > 1 else {}

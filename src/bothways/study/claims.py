@@ -113,7 +113,7 @@ def _all(claim: Claim, parts: tuple[Part, ...]) -> Outcome:
         return _outcome(claim, "supported", f"supported in all {len(parts)}", text, p_value, parts)
     against = [part for part in parts if part.label == "refuted" and part.p_holm < 1 - LEVEL]
     if against:
-        text = f"The other way went {_names(against)} the other way, after Holm's correction. {_listed(parts)}"
+        text = f"The other way went {_names(against)}, after Holm's correction. {_listed(parts)}"
         return _outcome(claim, "refuted", "refuted: not in all", text, p_value, parts)
     return _outcome(claim, "undecided", "not shown in all", f"Not all parts are supported. {_listed(parts)}", p_value, parts)
 
