@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from studies import small_study
@@ -150,6 +153,16 @@ def test_claims_about_what_is_not_finished_are_left_out_with_those_that_rest_on_
     kept, left = without(study.claims, [one.name for one in study.comparisons if not one.name.startswith("drawing")])
     assert [one.name for one in kept] == ["reading-helped"]
     assert [one.name for one in left] == ["drawing-helped", "mutual", "one-direction"]
+
+
+def test_a_half_finished_study_says_which_claims_have_to_wait():
+    from bothways.study.run import finished
+
+    study = STUDIES.load("ladder-short")
+    done = [SimpleNamespace(arm=arm.name, seed=0) for arm in study.arms if not arm.name.startswith("drawing")]
+    shown = finished(study, done, Path("out"))
+    assert [one.name for one in shown.study.claims] == ["reading-helped"]
+    assert "drawing-alone is not finished" in shown.missing and "claim mutual rests on what is not finished" in shown.missing
 
 
 def test_the_ladder_claims_what_its_card_does_over_every_control_but_the_skill_alone():
