@@ -56,8 +56,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_plan_shows_every_arm_as_a_difference_and_what_it_can_see(tmp_path: Path, told) -> None:
     code, said, _ = told("study", "plan", written(tmp_path), "--seeds", 5, "--set", "train.steps=30")
     assert code == 0 and all(len(line) <= 80 for line in said.splitlines())
-    for words in ("Is this a study?", "data.sources.watch/draw.samples_per_step = 0", "train.steps = 30", "5 seeds"):
+    for words in ("Is this a study?", "data.sources.watch/draw.samples_per_step = 0", "train.steps = 30", "seen"):
         assert words in said
+    rows = {tuple(line.split()[:3]) for line in said.splitlines()}
+    assert {("understanding", "120", "2.1e+09"), ("5", "seeds", "(15")} <= rows, "cost by arm and in all"
 
 
 def test_the_plan_of_a_shipped_study_shows_its_dial_and_cuts_no_key_short(told) -> None:
@@ -79,9 +81,7 @@ def test_any_study_stands_on_another_recipe_or_on_that_of_a_run(trained: Path, t
 
 def test_a_study_whose_arms_follow_from_its_base_is_made_anew_over_another_one(tmp_path: Path) -> None:
     weights = {arm.name: arm.changes for arm in load_study("ladder", KNOWN, base="pico").arms}
-    assert (
-        weights == {arm.name: arm.changes for arm in ladder("pico").arms} != {a.name: a.changes for a in ladder().arms}
-    )
+    assert weights == {arm.name: arm.changes for arm in ladder("pico").arms} != {a.name: a.changes for a in ladder().arms}
     shapes = tmp_path / "shapes.yaml"
     shapes.write_text(yaml.safe_dump(load_recipe("vq-vq", {"world.kind": "shapes"}).to_dict()))
     like = tmp_path / "like.yaml"
@@ -154,6 +154,22 @@ def test_a_half_finished_study_reports_what_is_there_and_says_so(out: Path, told
         assert told("study", "report", out)[0] == 0
 
 
+def test_one_seed_is_told_to_be_too_few_in_the_plan_and_in_the_report(out: Path, told) -> None:
+    assert "no verdict but `pilot` and `undecided`" in " ".join(told("study", "plan", out.parent / "mine.yaml")[1].split())
+    [verdict] = json.loads((out / "report.json").read_text())["verdicts"]
+    assert verdict["label"] == "undecided"
+    assert verdict["headline"] in ("undecided at this budget", "undecided: nothing learned yet", "undecided: no room left")
+
+
+def test_a_run_of_another_recipe_in_a_runs_place_is_refused_by_the_report(out: Path, told) -> None:
+    config = (out / "unified-0").resolve() / "config.yaml"
+    held = config.read_text()
+    config.write_text(yaml.safe_dump({**yaml.safe_load(held), "name": "another"}))
+    code, said, err = told("study", "report", out)
+    config.write_text(held)
+    assert code == RunError.exit_code and not said and "name" in err and "Traceback" not in err
+
+
 def test_another_plan_is_an_amendment_that_the_report_shows(out: Path, tmp_path: Path, told) -> None:
     file = out.parent / "mine.yaml"
     assert told("study", "plan", file, "--out", out)[0] == 0 and not (out / "amendments.json").exists()
@@ -183,6 +199,7 @@ def test_what_is_no_study_is_refused_in_a_sentence(out: Path, tmp_path: Path, to
         (("plan", "quickstrat"), ConfigError, "quickstart"),
         (("report", tmp_path), RunError, "No study is registered"),
         (("run", "labels-saved", "--out", out), RunError, "holds the study `mine`"),
+        (("report", out / "unified-0"), RunError, "give the folder that `bothways study run --out` named"),
     ]
     for words, error, expected in cases:
         code, said, err = told("study", *words)

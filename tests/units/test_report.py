@@ -216,3 +216,16 @@ def test_text_of_the_study_and_of_the_model_cannot_break_the_page(tmp_path):
     text = write_report(small_study(title="a < b & c"), runs, tmp_path, ledger()).read_text()
     assert "<script" not in text and "&lt;script&gt;" in text
     assert "a &lt; b &amp; c" in text
+
+
+def test_claims_over_several_comparisons_stand_above_them_with_their_rule(tmp_path):
+    claims = [{"name": "both", "sentence": "Both skills gain.", "kind": "all", "over": ["reading", "drawing"]}]
+    study = small_study(claims=claims, seeds=range(5))
+    text = write_report(study, runs_of(tmp_path, seeds=tuple(range(5)), num=40), tmp_path, ledger()).read_text()
+    [told] = json.loads((tmp_path / "report.json").read_text())["claims"]
+    assert told["claim"] == "both" and {part["name"] for part in told["parts"]} == {"reading", "drawing"}
+    assert 0 < text.index(told["sentence"]) < text.index(study.comparisons[0].question, text.index("cards"))
+    assert "“All” asks for every part" in text and told["headline"] in text
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.faults == [] and parser.open == []

@@ -18,7 +18,7 @@ from bothways.recipes.recipe import Recipe, load_recipe
 from bothways.studies import STUDIES, quickstart
 from bothways.studies.transfer import ENLARGED_WIDTH
 from bothways.study.budget import amount
-from bothways.study.cost import cost_of, with_flops
+from bothways.study.cost import Cost, cost_of, costs_of, with_flops
 from bothways.study.dial import placed
 from bothways.study.plan import Plan, flatten, plan
 from bothways.study.run import run
@@ -83,17 +83,19 @@ def test_a_study_says_what_is_asked_expected_and_controlled_and_what_it_costs(na
     assert study.question and study.claim and study.expectation and study.controls and study.held_fixed
     assert study.reproduce.startswith("bothways ") and study.reproduce.split()[-1] in (name, "quickstart")
     assert cost.runs == len(study.arms) and 0.1 < cost.core_hours < 10
-    assert str(cost).startswith(f"{cost.runs} runs a seed") and str(cost).endswith(" GB")
+    assert str(cost).startswith(f"{cost.runs} runs, ") and str(cost).endswith(" GB")
     assert 55 * cost.runs < cost.disk_mb < 70 * cost.runs, "six checkpoints of weights and moments, and answers"
 
 
 def test_operations_of_a_study_are_the_sum_over_its_arms_and_give_the_hours_that_were_measured():
     """Nano models trained 195 samples a second on one core, so both ways to tell the hours agree."""
     found = planned("quickstart")
-    plain = cost_of(found)
-    whole = with_flops(plain, found)
+    plain, by_arm = cost_of(found), with_flops(costs_of(found), found)
+    whole = sum(by_arm.values(), Cost())
+    assert by_arm["unified"].flops == pytest.approx(by_arm["understanding"].flops + by_arm["drawing"].flops, rel=0.1)
     assert whole.flops == pytest.approx(sum(amount(by_seed[0], "FLOPs") for by_seed in found.configs.values()))
     assert whole.core_hours == pytest.approx(plain.core_hours, rel=0.15) and "FLOPs" in str(whole)
+    assert (whole * 5).flops == 5 * whole.flops and (whole * 5).runs == 15 and (whole + plain).flops is None
 
 
 @pytest.mark.parametrize("name", STUDIES)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from studies import small_study
+import yaml
+from studies import fake_run, small_study
 
 from bothways.study.compare import Difference, SeedDifference, Spread
+from bothways.study.scope import scope_of
 from bothways.study.verdict import verdict
 
 STUDY = small_study()
@@ -98,6 +100,19 @@ def test_three_seeds_are_still_too_few_and_say_what_they_could_show():
 def test_at_the_floor_and_at_the_ceiling_nothing_is_decided():
     assert verdict(STUDY, READING, difference(0.01, 0.001, control=0.0)).headline == "undecided: nothing learned yet"
     assert verdict(STUDY, READING, difference(0.01, 0.001, control=0.98)).headline == "undecided: no room left"
+
+
+def test_the_sentence_names_size_pool_samples_and_horizon_of_the_treatment(tmp_path):
+    fake_run(tmp_path, {}, num=4)
+    assert scope_of(tmp_path) == "400 steps, 35,200 samples, fresh pictures"
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    config["data"]["sources"]["watch/vqa"]["num_pictures"] = 12_000
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "ledger.json").write_text('{"parameters": 1000000}')
+    scope = scope_of(tmp_path)
+    assert scope == "1,000,000 trained weights, 400 steps, 35,200 samples, pools of 12,000 pictures and fresh pictures"
+    assert verdict(STUDY, READING, difference(0.1, 0.03), scope).sentence.endswith(f"All this at {scope}.")
+    assert scope_of(tmp_path / "nothing") == "" and "All this" not in verdict(STUDY, READING, difference(0.1, 0.03)).sentence
 
 
 def test_a_measure_that_is_missing_is_said_to_be_missing():

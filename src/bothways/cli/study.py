@@ -36,7 +36,7 @@ def list_() -> None:
     for name in STUDIES:
         planned = _planned(name)
         about = Text(planned.study.title) + Text(f"\n{planned.study.question}", style="dim")
-        listed.add_row(name, about + Text(f"\n{cost_of(planned)}\n"))
+        listed.add_row(name, about + Text(f"\none seed is {cost_of(planned)}\n"))
     page().print(listed)
 
 
@@ -50,38 +50,12 @@ def plan(
     changes: SetOption = (),
 ) -> None:
     """Show what a study would do: every arm as a difference from its base, cost, and the smallest effect that it can see."""
-    from bothways.study.cost import cost_of
+    from bothways.cli.study_plan import show
     from bothways.study.registration import digest_of_plan, register
 
     planned = _planned(study, seeds, changes, base)
-    found, console = planned.study, page()
-    console.print(f"[bold]{found.title}[/bold]\n{found.question}\n")
-    told = table("", "")
-    for name, text in (("claim", found.claim), ("expectation", found.expectation), ("rule", found.rule)):
-        told.add_row(f"[bold]{name}[/bold]", text)
-    if found.dial:
-        told.add_row("[bold]plotted along[/bold]", found.dial.name)
-    told.show_header = False
-    console.print(told)
-    console.print()
-    arms = table("arm", f"differs from `{found.base}` in")
-    arms.columns[1].overflow = "fold"  # a long key goes on in the next line instead of ending in dots
-    for arm in found.arms:
-        changed = [f"{key} = {value}" for key, value in arm.changes.items()] or ["nothing"]
-        arms.add_row(arm.name, "\n".join(changed))
-    console.print(arms)
-    if found.base_changes:
-        console.print(f"\nin every arm {', '.join(f'{key} = {value}' for key, value in found.base_changes.items())}")
-    sights = table("\ntreatment\ncontrol", "\n\nmeasure", "\nmatters\nfrom", "\nseen\nfrom")
-    for one in found.comparisons:
-        seen = _detectable(one.seed_sd, len(found.seeds))
-        sights.add_row(f"{one.treatment}\n{one.control}", one.primary, f"{one.minimum_effect:g}", seen)
-    console.print(sights)
-    console.print("Seen from: the smallest true effect found four times in five; ? where no spread over seeds is known.")
-    console.print(f"\n{_seeds(len(found.seeds))}; {cost_of(planned)}.")
-    if len(found.seeds) < found.min_seeds:
-        console.print(f"With fewer than {found.min_seeds} seeds there is no verdict but `pilot` and `undecided`.")
-    console.print(f"The plan's hash is {register(planned, out) if out else digest_of_plan(planned)}.")
+    show(planned, page())
+    say(f"The plan's hash is {register(planned, out) if out else digest_of_plan(planned)}.")
 
 
 def run(
@@ -102,7 +76,7 @@ def run(
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; expected a folder for runs and report: choose another --out.")
     planned = _planned(study, seeds, changes, base)
-    notice(f"{planned.study.title}\n{_seeds(len(planned.study.seeds))}; {cost_of(planned)}.")
+    notice(f"{planned.study.title}\n{cost_of(planned) * len(planned.study.seeds)}.")
     from bothways.study.run import run as run_study
 
     say(f"The report is {run_study(planned.study, out, progress(), runs=runs, cluster=on)}")
@@ -195,15 +169,3 @@ def _as_lists(pairs: list[str]) -> list[str]:
     """["a=1,2"] -> ["a=[1,2]"]; a value in brackets or braces stays as it is."""
     split = [pair.partition("=") for pair in pairs]
     return [f"{key}{equals}[{value}]" if value[:1] not in "[{" else f"{key}{equals}{value}" for key, equals, value in split]
-
-
-def _detectable(seed_sd: float | None, num_seeds: int) -> str:
-    from bothways.evaluate.statistics import detectable
-
-    if seed_sd is None:
-        return "?"
-    return "nothing" if num_seeds < 2 else f"{detectable(seed_sd, num_seeds):.2f}"
-
-
-def _seeds(num: int) -> str:
-    return "one seed" if num == 1 else f"{num} seeds"

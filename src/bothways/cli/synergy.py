@@ -50,7 +50,7 @@ def synergy(
     study = _study(recipe, seeds, _numbers(labels), list(changes))
     planned = plan_of(study)
     refuse_undrawn(study, planned)
-    notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}; a seed: {cost_of(planned)}.")
+    notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}: {cost_of(planned) * seeds}.")
     own = [f"{key}={value}" for key, value in study.base_changes.items() if key not in parse_overrides(list(changes))]
     notice(f"Set in every arm, unless --set says otherwise: {', '.join(own)}.")
     from bothways.study.run import results, run

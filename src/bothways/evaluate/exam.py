@@ -73,6 +73,7 @@ def sheet(
     size_px: int,
     how: dict[str, Any],
     image_unit: str = "nats",
+    num_entropy_scenes: int = NUM_ENTROPY_SCENES,
 ) -> Exam:
     """The exam.json of these items: world, scales, levels, entropies of the attributes asked for."""
     asked = tuple(sorted({str(item.attribute) for item in items if item.kind == "question"}))
@@ -84,8 +85,8 @@ def sheet(
         size_px=size_px,
         scales={name: scale for name, scale in SCALES.items() if name in names},
         levels={level: members for level, members in levels.items() if members and set(members) <= set(names)},
-        entropies=_entropies(world, split, asked, NUM_ENTROPY_SCENES),
-        num_entropy_scenes=NUM_ENTROPY_SCENES,
+        entropies=_entropies(world, split, asked, num_entropy_scenes),
+        num_entropy_scenes=num_entropy_scenes,
         how=how,
         image_unit=image_unit,
     )

@@ -8,9 +8,11 @@ that a projector can undo by itself is run too, as the control that must stay fl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bothways.studies.arms import HELD_FIXED, TWICE, both_gains, three_ways
+from bothways.study.claim import Claim, Kind
 from bothways.study.study import Dial, Study
 
 VQ = {"kind": "vq", "weights": "asset:vq"}
@@ -27,12 +29,29 @@ DRAWING_ARMS = (
 )
 
 
-def _dial(settings: dict[str, dict[str, Any]], where: str) -> dict[str, Any]:
-    """Arms and comparisons of a dial: setting -> changes."""
+def _dial(settings: dict[str, dict[str, Any]], where: str, kind: Kind = "falls") -> dict[str, Any]:
+    """Arms, comparisons and claims of a dial: setting -> changes. `kind`: how the gains go along it, if P1 is right."""
     return {
+        "claims": _trends(settings, kind),
         "arms": tuple(arm for name, changes in settings.items() for arm in three_ways(name, f"{where} {name}", changes)),
         "comparisons": tuple(one for name in settings for one in both_gains(name, f"at {where} {name}")),
     }
+
+
+def _trends(settings: Iterable[str], kind: Kind) -> tuple[Claim, ...]:
+    each = tuple(
+        Claim(
+            name=f"{skill}-{kind}",
+            sentence=f"What {skill} gains shrinks as the given tokens move away from the learned.",
+            kind=kind,
+            over=tuple(f"{skill}-{setting}" for setting in settings),
+        )
+        for skill in ("reading", "drawing")
+    )
+    over = tuple(claim.name for claim in each)
+    both = Claim(name="both", sentence="The gains of both skills hang on alignment.", kind="all", over=over)
+    one = Claim(name="one-at-least", sentence="The gain of one skill at least hangs on alignment.", kind="some", over=over)
+    return (*each, both, one)
 
 
 def _places(name: str, places: dict[str, float]) -> Dial:
@@ -168,5 +187,6 @@ NATURAL = Study(
             "patches": {"model.given": {"kind": "patches"}},
         },
         "tokens:",
+        "rises",
     ),
 )

@@ -7,6 +7,7 @@ what a watch's hands show, the upper curve reaches a level with fewer labels, an
 from __future__ import annotations
 
 from bothways.studies.arms import HELD_FIXED, TWICE, understanding, unified
+from bothways.study.claim import Claim
 from bothways.study.study import Arm, Comparison, Dial, Study
 
 ATTRIBUTE = "hour"
@@ -52,6 +53,14 @@ STUDY = Study(
             primary=f"reading/{ATTRIBUTE}/skill",
         )
         for labels in LABELS
+    ),
+    claims=(
+        Claim(
+            name="saves",
+            sentence="Drawing data saves reading labels, at one number of them at least.",
+            kind="some",
+            over=tuple(f"labels-{labels}" for labels in LABELS),
+        ),
     ),
     axis=("data.sources", "world.hide.keep"),
     dial=Dial(name="labelled pictures", at={f"labels-{labels}": labels for labels in LABELS}, doubles=True),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bothways.core.errors import ConfigError, unknown
@@ -15,6 +15,7 @@ from bothways.recipes.sources import DRAWING, EDITING, READING
 from bothways.studies.arms import HELD_FIXED
 from bothways.studies.rungs import LADDER, Direction, Rung, Side
 from bothways.study.card_arms import UNIFIED
+from bothways.study.claim import Claim
 from bothways.study.study import Arm, Comparison, Study
 
 _KINDS: dict[Direction, tuple[str, ...]] = {"reading": READING, "drawing": DRAWING}
@@ -58,6 +59,7 @@ def ladder(
         base_changes={"train.threads": 1, **unedited, **changes},
         arms=(*(_arm(side, rung) for side, rung in rungs), Arm(name=UNIFIED, about="does both")),
         comparisons=tuple(_comparison(side, rung, of.primary) for side, rung in rungs),
+        claims=_claims(rungs),
         axis=("data.sources", "train.weights"),
         held_fixed=(
             *HELD_FIXED,
@@ -130,6 +132,32 @@ def _comparison(side: Side, rung: Rung, primary: Mapping[str, str]) -> Compariso
 def short(base: str = "vq-vq") -> Study:
     """The short ladder over any recipe."""
     return ladder(base, short=True)
+
+
+def _claims(rungs: Sequence[tuple[Side, Rung]]) -> tuple[Claim, ...]:
+    """That the content helps, skill by skill; and with both skills, that it does so in both and in one at least."""
+    sides = {side.skill: side for side, _ in rungs}
+    helps = tuple(_helps(side, [rung for own, rung in rungs if own is side]) for side in sides.values())
+    if len(helps) < 2:
+        return helps
+    over = tuple(claim.name for claim in helps)
+    both = Claim(name="mutual", sentence="In both directions the content of the other task helps.", kind="all", over=over)
+    one = Claim(
+        name="one-direction", sentence="In one direction at least the content of the other task helps.", kind="some", over=over
+    )
+    return (*helps, both, one)
+
+
+def _helps(side: Side, rungs: Sequence[Rung]) -> Claim:
+    other = "drawing" if side.skill == "reading" else "reading"
+    alone, *placebos = (_name(side, rung) for rung in rungs)
+    return Claim(
+        name=f"{side.skill}-helped",
+        sentence=f"What {other} says of its pictures helps {side.skill}.",
+        kind="best placebo",
+        over=tuple(placebos),
+        alone=alone,
+    )
 
 
 FULL = ladder()

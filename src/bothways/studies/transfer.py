@@ -12,6 +12,7 @@ from typing import Any
 
 from bothways.studies.arms import HELD_FIXED, TWICE, both_gains, drawing, three_ways, understanding, unified
 from bothways.studies.labels_saved import ATTRIBUTE, TEXT
+from bothways.study.claim import Claim
 from bothways.study.study import Arm, Comparison, Study
 
 WITH_TEXT = {"train.threads": 1, "data.sources.watch/text": TEXT, "train.weights.watch/text:text": 0.05}
@@ -42,6 +43,14 @@ def _gain(setting: str, control: str, kind: str) -> Comparison:
     )
 
 
+def _claims(skill: str) -> tuple[Claim, Claim]:
+    over = tuple(SETTINGS)
+    return (
+        Claim(name="always", sentence=f"It reaches {skill} with every projector and tokenizer tried.", kind="all", over=over),
+        Claim(name="somewhere", sentence=f"It reaches {skill} with one of them at least.", kind="some", over=over),
+    )
+
+
 SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "shared": ("shared projectors", {}),
     "separate": ("separate projectors", SEPARATE),
@@ -62,6 +71,7 @@ TO_READING = Study(
     base_changes=WITH_TEXT | _hidden_from("understanding"),
     arms=tuple(arm for name in SETTINGS for arm in _arms(understanding, name)),
     comparisons=tuple(_gain(name, "understanding", "reading") for name in SETTINGS),
+    claims=_claims("reading"),
     axis=("data.sources", "model.projector.shared", "model.given"),
     held_fixed=HELD_FIXED,
     controls=(
@@ -85,6 +95,7 @@ TO_DRAWING = Study(
     base_changes=WITH_TEXT | _hidden_from("drawing"),
     arms=tuple(arm for name in SETTINGS for arm in _arms(drawing, name)),
     comparisons=tuple(_gain(name, "drawing", "drawing") for name in SETTINGS),
+    claims=_claims("drawing"),
     axis=("data.sources", "model.projector.shared", "model.given"),
     held_fixed=HELD_FIXED,
     controls=(TWICE, TEXT_ALONE, PATCHES),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from bothways.core.config import Config, read_yaml
 from bothways.core.errors import ConfigError, DataError
@@ -85,13 +86,17 @@ def compare(treatment: Sequence[Path], control: Sequence[Path], exam: str = "fin
 
     Raises: ConfigError when the runs cannot be paired, DataError when they sat different exams, RunError when one is unmarked.
     """
+    pairs = [(_load(one, exam), _load(other, exam)) for one, other in _zipped(treatment, control)]
+    shared = [name for name in pairs[0][0] if all(name in side for pair in pairs for side in pair)]
+    return {name: _difference(name, [(one[name], other[name]) for one, other in pairs]) for name in shared}
+
+
+def _zipped(treatment: Sequence[Path], control: Sequence[Path]) -> list[tuple[Path, Path]]:
     if len(treatment) != len(control) or not treatment:
         raise ConfigError(f"Found {len(treatment)} and {len(control)} runs; a comparison needs one of each arm a seed.")
     for pair in zip(treatment, control, strict=True):
         _check_seeds(*pair)
-    pairs = [(_load(one, exam), _load(other, exam)) for one, other in zip(treatment, control, strict=True)]
-    shared = [name for name in pairs[0][0] if all(name in side for pair in pairs for side in pair)]
-    return {name: _difference(name, [(one[name], other[name]) for one, other in pairs]) for name in shared}
+    return list(zip(treatment, control, strict=True))
 
 
 Loaded = tuple[Score, ItemValues]
@@ -128,6 +133,15 @@ def _difference(name: str, pairs: Sequence[tuple[Loaded, Loaded]]) -> Difference
     )
 
 
+def table_of(
+    treatment: Sequence[Path], control: Sequence[Path], measure: str, exam: str = "final"
+) -> tuple[list[str], Float[np.ndarray, "S P"]]:
+    """Pictures, in order of their names, and the differences on one measure by seed and picture. Raises: as `compare`, and
+    KeyError where a run lacks the measure."""
+    pairs = [(read_items(one, exam)[measure], read_items(other, exam)[measure]) for one, other in _zipped(treatment, control)]
+    return _table(measure, [_paired(measure, one, other) for one, other in pairs])
+
+
 def over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> tuple[float, float, float, Spread | None]:
     """Mean of the measure `name` over seeds and pictures, both ends of its 95 % interval, and what they follow from. `paired`:
     a value an item, and the items' pictures, by seed. With one picture the interval is over seeds alone.
@@ -135,12 +149,10 @@ def over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -
     Raises: DataError when the seeds were not asked about the same pictures.
     """
     means = over_seeds([float(values.mean()) for values, _ in paired])
-    pictures = list(dict.fromkeys(paired[0][1]))
-    if any(set(others) != set(pictures) for _, others in paired):
-        raise DataError(f"The seeds sat different exams, so `{name}` cannot be summed up; examine all on the same pictures.")
+    pictures, table = _table(name, paired)
     if len(pictures) < 2:
         return means.value, means.low, means.high, None
-    found = crossed(np.stack([_by_picture(values, asked, pictures) for values, asked in paired]))
+    found = crossed(table)
     (low, high), (low_90, high_90) = found.interval(), found.interval(0.90)
     spread = Spread(
         seed_sd=float(found.seed_sd),
@@ -153,6 +165,13 @@ def over_both(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -
         high_over_seeds=means.high,
     )
     return means.value, float(low), float(high), spread
+
+
+def _table(name: str, paired: Sequence[tuple[np.ndarray, tuple[str, ...]]]) -> tuple[list[str], Float[np.ndarray, "S P"]]:
+    pictures = sorted(set(paired[0][1]))
+    if any(set(others) != set(pictures) for _, others in paired):
+        raise DataError(f"The seeds sat different exams, so `{name}` cannot be summed up; examine all on the same pictures.")
+    return pictures, np.stack([_by_picture(values, asked, pictures) for values, asked in paired])
 
 
 def _by_picture(values: np.ndarray, asked: Sequence[str], pictures: Sequence[str]) -> np.ndarray:

@@ -6,7 +6,6 @@ token at the same place (`vision/distance.py`), which differs between tokenizers
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,5 +70,5 @@ def _plot(found: Gathered, measure: str, comparisons: list[Comparison]) -> DialP
         points = [(dial.at[one.name], cell.value, cell.low, cell.high) for one, cell in cells]
         curves.append(Curve(role, colour, points))
     places = [dial.at[one.name] for one in ordered]
-    across = Axis(dial.name, scale=(lambda place: math.log2(1 + place)) if dial.doubles else float, told=places)
+    across = Axis(dial.name, scale=dial.scaled, told=places)
     return DialPlot(measure, roles, line_plot(measure, curves, across, Axis("skill"), {"chance": 0.0}))

@@ -14,8 +14,11 @@ from bothways.core.errors import ConfigError, unknown
 from bothways.evaluate.answers import Exam
 from bothways.evaluate.scores import Score, Sheet, read_scores
 from bothways.evaluate.statistics import over_seeds
+from bothways.study.claims import Outcome, outcomes_of
 from bothways.study.compare import Difference, compare
+from bothways.study.scope import scope_of
 from bothways.study.study import Study
+from bothways.study.trend import trends_of
 from bothways.study.verdict import Verdict, verdict
 
 _STEP = re.compile(r"step-(\d+)")
@@ -50,6 +53,7 @@ class Gathered:
     cells: dict[str, dict[str, Cell]]
     differences: dict[str, dict[str, Difference]]
     verdicts: tuple[Verdict, ...]
+    claims: tuple[Outcome, ...]
     curves: dict[str, tuple[LearningCurve, ...]]
 
     @property
@@ -74,13 +78,18 @@ def gather(study: Study, arms: Mapping[str, Sequence[Path]]) -> Gathered:
     runs = {arm.name: tuple(Path(run) for run in arms[arm.name]) for arm in study.arms}
     sheets = {name: [read_scores(run) for run in folders] for name, folders in runs.items()}
     differences = {c.name: compare(runs[c.treatment], runs[c.control]) for c in study.comparisons}
+    verdicts = tuple(
+        verdict(study, c, differences[c.name].get(c.primary), scope_of(runs[c.treatment][0])) for c in study.comparisons
+    )
+    num_seeds = min(map(len, runs.values()))
     return Gathered(
         study=study,
         runs=runs,
         exams={name: Exam.parse(by_exam[0]["final"].exam) for name, by_exam in sheets.items()},
         cells={name: _cells([by_exam["final"] for by_exam in each]) for name, each in sheets.items()},
         differences=differences,
-        verdicts=tuple(verdict(study, c, differences[c.name].get(c.primary)) for c in study.comparisons),
+        verdicts=verdicts,
+        claims=outcomes_of(study, verdicts, trends_of(study, runs, differences), num_seeds),
         curves=_curves(runs, sheets),
     )
 
@@ -148,6 +157,7 @@ def to_json(gathered: Gathered, ledger: Any) -> dict[str, Any]:
     return {
         "study": gathered.study.to_dict(),
         "rule": gathered.study.rule,
+        "claims": [one.to_dict() for one in gathered.claims],
         "verdicts": [one.to_dict() for one in gathered.verdicts],
         "differences": {name: [one.to_dict() for one in found.values()] for name, found in gathered.differences.items()},
         "scores": {arm: {name: _cell_json(cell) for name, cell in cells.items()} for arm, cells in gathered.cells.items()},

@@ -13,7 +13,9 @@ from bothways.core.config import Config
 from bothways.core.errors import ConfigError
 from bothways.data.configs import WorldSourceConfig
 from bothways.recipes.recipe import Recipe, load_recipe
+from bothways.study.axes import lies_on
 from bothways.study.budget import refuse_unmet
+from bothways.study.primary import refuse_unmeasured
 from bothways.study.study import Study
 
 SOURCES, STEPS = "data.sources", "train.steps"
@@ -42,12 +44,15 @@ class Plan:
 def plan_of(study: Study) -> Plan:
     """The plan over the study's own base recipe, on the world that it names.
 
-    Raises: ConfigError as `plan`, and when an arm has sources of another world than its recipe's.
+    Raises: ConfigError as `plan`, when an arm has sources of another world than its recipe's, and when a primary measure is
+    none of the recipe's exam.
     """
     moved = {"world.kind": study.base_world} if study.base_world else None
     planned = plan(study, load_recipe(study.base, moved, kind="model"))
-    for arm, by_seed in planned.configs.items():
-        _refuse_strangers(study, arm, by_seed[study.seeds[0]])
+    first = {arm: by_seed[study.seeds[0]] for arm, by_seed in planned.configs.items()}
+    for arm, recipe in first.items():
+        _refuse_strangers(study, arm, recipe)
+    refuse_unmeasured(study, first)
     return planned
 
 
@@ -111,16 +116,12 @@ def _differences(flat: Mapping[str, Mapping[str, Any]]) -> list[ArmDifference]:
     return found
 
 
-def _lies_on(axis: tuple[str, ...], key: str) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in axis)
-
-
 def _refuse_confounded(study: Study, differences: list[ArmDifference]) -> None:
     """The two arms of a comparison with an axis of its own differ in nothing else, although other arms may."""
     for comparison in study.comparisons:
         for difference in differences:
             treated, plain = (difference.values[arm] for arm in (comparison.treatment, comparison.control))
-            if comparison.axis is not None and treated != plain and not _lies_on(comparison.axis, difference.key):
+            if comparison.axis is not None and treated != plain and not lies_on(comparison.axis, difference.key):
                 raise ConfigError(
                     f"{comparison.treatment} and {comparison.control} differ in `{difference.key}` ({treated!r}, {plain!r}), "
                     f"which comparison `{comparison.name}` does not ask about ({', '.join(comparison.axis)}); compare arms "
@@ -130,7 +131,7 @@ def _refuse_confounded(study: Study, differences: list[ArmDifference]) -> None:
 
 def _refuse_undeclared(study: Study, differences: list[ArmDifference]) -> None:
     for difference in differences:
-        if not _lies_on(study.axis, difference.key):
+        if not lies_on(study.axis, difference.key):
             values = ", ".join(f"{name} {value!r}" for name, value in difference.values.items())
             raise ConfigError(
                 f"The arms of study `{study.name}` differ in `{difference.key}` ({values}), which is not on its axis "

@@ -9,6 +9,7 @@ from typing import Any
 
 from bothways.core.config import digest_of, read_yaml
 from bothways.core.disk import read_json, write_atomic, write_json
+from bothways.study.claims import rules_of
 from bothways.study.dial import dial_plots
 from bothways.study.examples import answers, edits, requests
 from bothways.study.figures import curve_plots, forest_of
@@ -70,6 +71,8 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "colours": colours,
         "comparisons": {c.name: c for c in study.comparisons},
         "primary": {c.name: _in_words(found, c) for c in study.comparisons},
+        "claims": [(claim, one) for claim, one in zip(study.claims, found.claims, strict=True)],
+        "claim_rules": rules_of(study),
         "verdicts": found.verdicts,
         "differences": plan.differences if plan else (),
         "ledger": ledger_rows(study, ledger, plan),

@@ -29,6 +29,7 @@ from bothways.core.sample import AbstractPicture
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
 from bothways.recipes.recipe import Recipe
+from bothways.study.claim import without
 from bothways.study.dial import placed
 from bothways.study.job import Job
 from bothways.study.ledger import Ledger, added
@@ -142,7 +143,10 @@ def finished(study: Study, done: list[Job], out: Path) -> Shown:
         )
     missing = [f"{arm.name} is not finished" for arm in study.arms if arm.name not in names]
     missing += [f"seed {seed} is not finished" for seed in study.seeds if seed not in seeds]
-    changes = {"arms": [arm.to_dict() for arm in arms], "comparisons": [c.to_dict() for c in comparisons], "seeds": seeds}
+    claims, unfounded = without(study.claims, [c.name for c in comparisons])
+    missing += [f"claim {claim.name} rests on what is not finished" for claim in unfounded]
+    parts = {"arms": arms, "comparisons": comparisons, "claims": claims}
+    changes = {name: [one.to_dict() for one in some] for name, some in parts.items()} | {"seeds": seeds}
     jobs = {arm.name: [by_seed[seed][arm.name] for seed in seeds] for arm in arms}
     return Shown(Study.parse(study.to_dict() | changes), jobs, tuple(missing))
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
+from bothways.study.axes import check_axes
+from bothways.study.claim import Claim, check_claims
 
 PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
+LEAST_SEEDS = 5  # fewer support nothing: an interval over them knows too little of the spread over seeds
 Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
 """What two compared arms may have the same of; own-task samples go with equal steps."""
 BUDGETS: tuple[str, ...] = get_args(Budget)
@@ -45,7 +49,10 @@ class Dial(Config):
 
     name: str  # with its unit
     at: dict[str, float] = Field({})  # comparison -> place; empty: measured before the report is written, see study/dial.py
-    doubles: bool = False  # places are shown as log2(1 + place)
+    doubles: bool = False  # places are shown, and trends are lines, over log2(1 + place)
+
+    def scaled(self, place: float) -> float:
+        return math.log2(1 + place) if self.doubles else place
 
 
 class Study(Config):
@@ -62,14 +69,15 @@ class Study(Config):
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
+    claims: tuple[Claim, ...] = ()  # what is said of several comparisons together, see claim.py
     dial: Dial | None = None  # along which its comparisons are settings of one question
-    matching: Budget | Literal["none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
+    matching: Literal[Budget, "none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
     held_fixed: tuple[str, ...] = ()  # sentences for the report
     controls: tuple[str, ...] = ()  # what else could explain a difference, and what was done about it
     seeds: tuple[int, ...] = (0,)
     pilot: bool = False  # it chooses a setting, on pilot seeds, and judges nothing
     seed_keys: tuple[str, ...] = ("model.seed", "data.seed", "train.seed")  # keys that a seed sets, in every arm alike
-    min_seeds: int = Field(5, ge=2)  # below this no verdict but "undecided at this budget"
+    min_seeds: int = LEAST_SEEDS  # below this no verdict but "undecided at this budget"
     floor: float = 0.05  # primary measure of both arms below this: nothing was learned, so nothing is decided
     ceiling: float = 0.95  # ... above this: no room for a difference
     gates: tuple[str, ...] = ("weather", "weather_corner", "battery_corner", "color", "glance", "corners")  # never evidence
@@ -98,8 +106,15 @@ class Study(Config):
             raise ConfigError(
                 f"Study `{self.name}` has no place on its dial for {', '.join(unplaced)}; set it in dial.at, or dial: null."
             )
+        check_axes(self)
+        check_claims(self)
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"Study `{self.name}` has the seeds {list(self.seeds)}; give at least one, each once.")
+        if self.min_seeds < LEAST_SEEDS:
+            raise ConfigError(
+                f"Study `{self.name}` would give a verdict with min_seeds {self.min_seeds}; support needs {LEAST_SEEDS} seeds "
+                "or more, and with fewer a report says what a pilot saw: leave min_seeds out."
+            )
         if min(self.seeds) < 0:
             raise ConfigError(f"Study `{self.name}` has the seed {min(self.seeds)}; seeds are counted from 0.")
         wrong = [seed for seed in self.seeds if (seed >= PILOT_SEEDS) != self.pilot]

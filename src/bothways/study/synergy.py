@@ -17,8 +17,8 @@ import numpy as np
 from bothways.core.config import Config
 from bothways.core.errors import DataError
 from bothways.core.rundir import RunDir
-from bothways.evaluate.statistics import LEVEL, holm
 from bothways.study.card_arms import ALONE, UNIFIED
+from bothways.study.claims import by_gain, holm_of, in_all, in_some
 from bothways.study.exchanges import Exchange, exchanges_of
 from bothways.study.gather import Gathered, gather
 from bothways.study.labels import LabelsSaved, labels_in
@@ -148,14 +148,15 @@ def result_of(directions: Sequence[Direction], enough: bool) -> Result:
     """What may be said of all directions together; `enough`: there are as many seeds as the rule asks for."""
     if not enough:
         return "pilot"
-    if len(directions) > 1 and all(one.helps for one in directions):
+    helped = [one.helps for one in directions]
+    if in_all(helped):
         return "mutual"
-    return "one direction" if any(one.helps and one.p_holm < 1 - LEVEL for one in directions) else "not shown"
+    return "one direction" if any(in_some(helped, [one.p_holm for one in directions])) else "not shown"
 
 
 def corrected(directions: Sequence[Direction]) -> tuple[Direction, ...]:
     """The directions with Holm's p-values over all of them."""
-    p_values = holm([1.0 if one.best.p_value is None else one.best.p_value for one in directions])
+    p_values = holm_of([one.best.p_value for one in directions])
     return tuple(one.with_changes({"p_holm": p}) for one, p in zip(directions, p_values, strict=True))
 
 
@@ -164,8 +165,9 @@ def _direction(found: Gathered, plan: Plan, skill: str) -> Direction:
     comparisons = [c for c in study.comparisons if c.primary.split("/")[0] == skill and c.treatment == UNIFIED]
     verdicts = {one.comparison: one for one in found.verdicts}
     gains = [_gain(verdicts[c.name], c.control, skill) for c in comparisons]
-    [alone] = [gain for gain in gains if gain.control == ALONE]
-    best, *placebos = sorted((gain for gain in gains if gain.control != ALONE), key=lambda gain: gain.value)
+    by_control = {gain.control: gain for gain in gains}
+    alone = by_control.pop(ALONE)
+    best, *placebos = [by_control[name] for name in by_gain({name: gain.value for name, gain in by_control.items()})]
     seen = verdicts[alone.arm].difference
     arms = (alone.arm, UNIFIED, [best.arm, *(gain.arm for gain in placebos)])
     own = sum(of[UNIFIED] for of in plan.samples.values() if of[alone.arm])

@@ -30,13 +30,14 @@ class Verdict(Config):
     difference: Difference | None
 
 
-def verdict(study: Study, comparison: Comparison, difference: Difference | None) -> Verdict:
-    """Applies the study's rule to one comparison; `difference` is that of its primary measure, None when it is missing."""
+def verdict(study: Study, comparison: Comparison, difference: Difference | None, scope: str = "") -> Verdict:
+    """Applies the study's rule to one comparison; `difference` is that of its primary measure, None when it is missing.
+    `scope`: the size, pool, samples and horizon of the treatment (`study/scope.py`), which the sentence names."""
     if difference is None:
         missing = f"`{comparison.primary}` was not measured in both arms, so nothing can be said."
         return _verdict(comparison, None, "undecided", "undecided: not measured", "unknown", missing, "")
     label, headline, why = _decide(study, comparison, difference)
-    sentence = f"{_seen(comparison, difference)} {why}"
+    sentence = f"{_seen(comparison, difference)} {why}" + (f" All this at {scope}." if scope else "")
     return _verdict(
         comparison, difference, label, headline, direction_of(difference), sentence, _open(study, comparison, difference)
     )
@@ -59,7 +60,7 @@ def _decide(study: Study, comparison: Comparison, difference: Difference) -> tup
         return "undecided", "undecided: no room left", f"Both arms lie above {study.ceiling:g}, where no effect can show."
     low, high = gains(difference.low, difference.high, difference.higher_is_better)
     if difference.num_seeds < study.min_seeds:
-        why = f"{_seeds(difference.num_seeds)} cannot decide it: the rule asks for at least {study.min_seeds}."
+        why = f"{seeds_told(difference.num_seeds)} cannot decide it: the rule asks for at least {study.min_seeds}."
         seen = difference.num_seeds > 1 and (low > 0 or high < 0)
         return ("pilot", "a pilot saw a difference", why) if seen else ("undecided", "undecided at this budget", why)
     spread = difference.spread
@@ -164,7 +165,8 @@ def _would_decide(difference: Difference, least: float) -> str:
     return text + "."
 
 
-def _seeds(num: int) -> str:
+def seeds_told(num: int) -> str:
+    """One seed; 3 seeds."""
     return "One seed" if num == 1 else f"{num} seeds"
 
 
