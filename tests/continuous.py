@@ -18,6 +18,7 @@ from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
 from bothways.vision.tokenizer import AbstractTokenizer
 from layouts import CHARACTERS
+from tiny import apart
 
 SIDE, DIM = 3, 3
 
@@ -58,6 +59,7 @@ def model(
     learn_marks: bool = False,
     in_place: bool = False,
     aligned_source: bool = False,
+    drawing_layers: int = 0,
 ) -> UnifiedModel:
     """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
     diffusion head in place of regression with `objective`, or for diffusion inside the backbone."""
@@ -69,7 +71,7 @@ def model(
         learned=ColorConfig(),
         projector=ProjectorConfig(shared=shared),
         head=head,
-        backbone=CausalLMConfig(size="tiny", attention=path),
+        backbone=CausalLMConfig(size="tiny", attention=path, drawing_layers=drawing_layers),
         order=order,
         causal_given=causal_given,
         learn_marks=learn_marks,
@@ -82,7 +84,7 @@ def model(
         if "zero_" in name:
             weight.data.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(1))
     made.head.observe(torch.rand(50, DIM, generator=torch.Generator().manual_seed(0)))
-    return made
+    return apart(made)
 
 
 class Tokens(AbstractPicture):

@@ -17,6 +17,7 @@ from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
 from bothways.vision.tokenizer import AbstractTokenizer, to_uint8, to_unit
 from layouts import CHARACTERS
+from tiny import apart
 
 CODES, SIDE = 16, 3
 REQUESTS = [Sample(f"request {number}", (Text(words), Image(None, learn=True))) for number, words in enumerate(("red", "up"))]
@@ -56,13 +57,14 @@ def model(
     max_tokens: int = 512,
     learn_marks: bool = False,
     aligned_source: bool = False,
+    drawing_layers: int = 0,
     head: str = "categorical",
 ) -> UnifiedModel:
     """In eval mode; the order changes no weight."""
     config = ModelConfig(
         given=PixelConfig(),
         learned=PixelConfig(),
-        backbone=CausalLMConfig(size="tiny", attention=path),
+        backbone=CausalLMConfig(size="tiny", attention=path, drawing_layers=drawing_layers),
         order=order,
         causal_given=causal_given,
         max_tokens=max_tokens,
@@ -75,7 +77,7 @@ def model(
     for name, weight in made.named_parameters():
         if weight.ndim > 1:
             weight.data.mul_(12.0 if "lm_head" not in name else 40.0)
-    return made
+    return apart(made)
 
 
 def picture_of(tokens: list[int] | np.ndarray) -> ArrayPicture:

@@ -42,6 +42,9 @@ PATHS = ("sdpa", "eager", "matmul")
 # Every family under every attention path that it has: sdpa knows no soft cap.
 BACKBONES = [(family, path) for family in FAMILIES for path in PATHS if (family, path) != ("gemma2", "sdpa")]
 BACKBONES += [("llama", "auto"), ("mistral", "auto")]  # the lean path
+BRANCHED = ", branched"  # behind a family: positions that draw have their own top layer, which is not that of the others
+BACKBONES += [(f"llama{BRANCHED}", path) for path in ("auto", *PATHS)]
+BACKBONES += [(f"{family}{BRANCHED}", "eager") for family in ("qwen3", "gemma2")]  # norms of heads, norms behind layers
 SEPARATE = {"projector": {"shared": False}}
 READS_PATCHES = {"given": PATCHES, **SEPARATE}
 
@@ -62,13 +65,23 @@ def model(**changes: Any) -> UnifiedModel:
 def backbone_model(family: str, path: str, window_tokens: int = 2, loudness: float = 1.0, **changes: Any) -> UnifiedModel:
     """A model in eval mode on that family. Windows of families that have them are set so short that one in force would hide
     what the block rule allows. `loudness` scales all matrices: initial weights are so small that a leak drowns in rounding."""
-    made = model(backbone=BACKBONE | {"family": family, "attention": path}, **changes).eval()
+    branch = {"drawing_layers": 1} if family.endswith(BRANCHED) else {}
+    backbone = BACKBONE | {"family": family.removesuffix(BRANCHED), "attention": path} | branch
+    made = model(backbone=backbone, **changes).eval()
     for module in [made.backbone.lm.config, *made.modules()]:
         if getattr(module, "sliding_window", None):
             module.sliding_window = window_tokens
     for weight in made.parameters():
         if weight.ndim > 1:
             weight.data.mul_(loudness)
+    return apart(made)
+
+
+def apart(made: UnifiedModel) -> UnifiedModel:
+    """The same model with copies for positions that draw that are no longer equal to the layers that they are copies of."""
+    for name, weight in made.named_parameters():
+        if ".drawing." in name:
+            weight.data.copy_(weight.data.flip(0) if weight.ndim > 1 else 1.1 * weight.data)
     return made
 
 

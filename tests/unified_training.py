@@ -45,6 +45,7 @@ def restless() -> Recipe:
         train__milestones=tuple(range(STEPS)),
         train__clip=0.5,
         model__order="random",
+        model__backbone__drawing_layers=1,
         data__drop_condition=0.3,
     )
 

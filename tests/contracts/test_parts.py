@@ -266,14 +266,17 @@ def test_a_head_refuses_tokens_that_it_cannot_make_and_names_those_that_can(kind
     assert all(name in str(caught.value) for name in fitting)
 
 
+@pytest.mark.parametrize("drawing_layers", [0, 1])
 @pytest.mark.parametrize("kind", BACKBONES)
-def test_a_backbone_turns_embeddings_into_hidden_states_and_those_into_logits(kind: str):
-    backbone = BACKBONES.load(kind)().build(vocab_size=50)
+def test_a_backbone_turns_embeddings_into_hidden_states_and_those_into_logits(kind: str, drawing_layers: int):
+    config = BACKBONES.load(kind)(drawing_layers=drawing_layers)
+    backbone = config.build(vocab_size=50)
+    config.split(backbone)
     ids = torch.randint(0, 50, (2, 6), generator=torch.Generator().manual_seed(0))
     x = backbone.embed(ids)
     assert x.shape == (2, 6, backbone.width)
     rows = torch.arange(6).repeat(2, 1)
-    reads = Reads.within(torch.zeros_like(rows), rows, torch.zeros_like(rows, dtype=torch.bool))
+    reads = Reads.within(torch.zeros_like(rows), rows, torch.zeros_like(rows, dtype=torch.bool), rows % 3 == 1)
     hidden = backbone.run(x, reads, rows)
     assert hidden.shape == x.shape and hidden.dtype == torch.float32 and hidden.isfinite().all()
     logits = backbone.text_logits(hidden)
@@ -284,7 +287,8 @@ def test_a_backbone_turns_embeddings_into_hidden_states_and_those_into_logits(ki
     cache = backbone.new_cache(2)
     parts = [
         backbone.run(x[:, i : i + 1], Reads(rows[:, :1] * 0, rows[:, i : i + 1], rows[:, : i + 1] * 0, rows[:, : i + 1],
-                                            torch.zeros(2, i + 1, dtype=torch.bool)), rows[:, i : i + 1], cache)
+                                            torch.zeros(2, i + 1, dtype=torch.bool), rows[:, i : i + 1] % 3 == 1),
+                     rows[:, i : i + 1], cache)
         for i in range(6)
     ]  # fmt: skip
     torch.testing.assert_close(torch.cat(parts, 1), hidden, rtol=0, atol=1e-5)

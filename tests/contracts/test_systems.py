@@ -32,7 +32,8 @@ from bothways.vision.painter_configs import DirectPainterConfig
 from bothways.vision.tokenizer import to_unit
 from unified_training import OneBatch
 
-MODELS = [name for name in names() if load_recipe(name).kind == "model"]
+BRANCHED = "unihetero, branched"  # as in GAS, whose positions that draw have upper layers of their own
+MODELS = [name for name in names() if load_recipe(name).kind == "model"] + [BRANCHED]
 KL = {"kind": "kl", "size_px": tiny.SIZE_PX, "unshuffle": 4, "channels": [8, 8, 8], "latent_channels": 4, "norm_groups": 4}
 TRAIN = {"steps": 200, "lr": 1e-2, "weight_decay": 0.0, "threads": 1, "checkpoint_every_s": 1000.0, "log_every_steps": 200}
 PER_STEP = {"vqa": 4, "draw": 2, "edit": 2}  # pictures of each source in the batch; captions take longer to learn by heart
@@ -68,12 +69,12 @@ def tokenizer(kind: str, folder: Path) -> dict[str, Any]:
 
 def small(name: str, folder: Path) -> Recipe:
     """The recipe's corner: all that says what kind of model it is, and nothing that says how large."""
-    recipe = load_recipe(name)
+    recipe = load_recipe(name.partition(",")[0])
     values = recipe.to_dict()
     sides = {side: tokenizer(getattr(recipe.model, side).kind, folder) for side in ("given", "learned")}
     head = values["model"]["head"]
     head |= {key: value for key, value in {"width": 32, "num_blocks": 1}.items() if key in head}
-    backbone = {"kind": "transformers", "size": "tiny", "family": "llama"}
+    backbone = {"kind": "transformers", "size": "tiny", "family": "llama", "drawing_layers": int(name == BRANCHED)}
     values["model"] |= sides | {"head": head, "backbone": backbone, "max_tokens": 256, "feedback_noise": 0.0}
     sources = {source: PER_STEP.get(source.partition("/")[2], 0) for source in recipe.data.sources}
     values["data"] = {

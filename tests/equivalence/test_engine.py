@@ -109,8 +109,9 @@ def said(sample: Sample) -> list:
 
 
 @lru_cache
-def slowly(how: str, order: str = "raster", causal_given: bool = False) -> list:
-    return [said(slow_fill(model("sdpa", order, causal_given), sample, HOWS[how])) for sample in SAMPLES]
+def slowly(how: str, order: str = "raster", causal_given: bool = False, drawing_layers: int = 0) -> list:
+    of = model("sdpa", order, causal_given, drawing_layers=drawing_layers)
+    return [said(slow_fill(of, sample, HOWS[how])) for sample in SAMPLES]
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -126,6 +127,13 @@ def test_the_engine_fills_what_the_slow_way_fills(how, path, batch_size):
 @pytest.mark.parametrize("layout", [("random", False), ("raster", True)], ids=["random order", "causal pictures"])
 def test_the_same_holds_for_other_layouts(how, layout):
     assert [said(sample) for sample in fill(model("auto", *layout), SAMPLES, HOWS[how])] == slowly(how, *layout)
+
+
+@pytest.mark.parametrize("how", ["greedy", "guided and sampled"])
+@pytest.mark.parametrize(("path", "batch_size"), [("auto", len(SAMPLES)), ("auto", 1), ("sdpa", 4)])
+def test_the_same_holds_where_positions_that_draw_have_layers_of_their_own(how, path, batch_size):
+    filled = fill(model(path, drawing_layers=1), SAMPLES, HOWS[how], batch_size)
+    assert [said(sample) for sample in filled] == slowly(how, drawing_layers=1) != slowly(how)
 
 
 def test_what_is_filled_varies_so_that_agreement_means_something():

@@ -138,7 +138,7 @@ def looks(
         if of.source_projector is not None and edited is not None:
             [tokens] = of.encodings.learned.tokens([sample.segments[edited].content])
             x[0, [start + place for place in predicted]] += of.embed_source(tokens)[predicted]
-        reads = Reads.within(batch.doc, batch.block, batch.private)
+        reads = Reads.within(batch.doc, batch.block, batch.private, batch.drawing)
         found.append(of.backbone.run(x, reads, batch.position)[0, start : start + N])
     return found
 
@@ -243,6 +243,15 @@ def test_an_edit_sees_the_picture_before_at_every_place_that_is_predicted(kind: 
     assert_same(quickly(model(kind, aligned_source=True), SAMPLES, how), expected)
     for sample, one, other in zip(SAMPLES, expected, slowly(kind, name), strict=True):
         assert (str(one) != str(other)) == (sample in edits)
+
+
+@pytest.mark.parametrize("path", ["auto", "sdpa"])
+@pytest.mark.parametrize(("kind", "name"), [("masked", "guided and sampled"), ("denoise", "guided")])
+def test_the_same_holds_where_positions_that_draw_have_layers_of_their_own(kind: str, name: str, path: str):
+    of, how = model(kind, "sdpa", drawing_layers=1), HOWS[kind][name]
+    expected = [slow_fill(of, sample, how) for sample in SAMPLES]
+    assert_same(quickly(model(kind, path, drawing_layers=1), SAMPLES, how), expected)
+    assert str(expected) != str(slowly(kind, name))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])

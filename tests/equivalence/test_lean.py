@@ -52,15 +52,16 @@ def in_chunks(model: UnifiedModel, cache, number: int, rows: list[int]) -> list[
             cache.batch_select_indices(torch.tensor(there))
         ends = [ends[row] for row in there]
         longest = max(1, *(end - start for start, end in ends))
-        doc, block, private, position = (torch.full((len(there), longest), value) for value in (-1, 0, 0, 0))
+        doc, block, private, position, drawing = (torch.full((len(there), longest), value) for value in (-1, 0, 0, 0, 0))
+        vectors = {"doc": doc, "block": block, "private": private, "position": position, "drawing": drawing}
         values = torch.zeros(len(there), longest, x.shape[-1])
         for line, (row, (start, end)) in enumerate(zip(there, ends, strict=True)):
             lies = slice(longest - (end - start), longest)
             values[line, lies] = x[row, start:end]
-            for vector, whole in ((doc, "doc"), (block, "block"), (private, "private"), (position, "position")):
+            for whole, vector in vectors.items():
                 vector[line, lies] = getattr(batch, whole)[row, start:end].long()
         seen = torch.cat([seen, torch.stack([doc, block, private])], 2)
-        reads = Reads(doc, block, seen[0], seen[1], seen[2].bool())
+        reads = Reads(doc, block, seen[0], seen[1], seen[2].bool(), drawing.bool())
         hidden = model.backbone.run(values, reads, position, cache)
         for line, (row, (start, end)) in enumerate(zip(there, ends, strict=True)):
             found[row].append(hidden[line, longest - (end - start) :])
@@ -80,9 +81,10 @@ ROWS = list(range(len(SAMPLES)))
 
 @pytest.mark.parametrize("layout", [{}, {"order": "random"}, {"order": "mixed"}, {"causal_given": True}], ids=str)
 @pytest.mark.parametrize("number", [2, 7])
-def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(number, layout):
-    model = loud_model(**layout)
-    plain = loud_model(path="sdpa", **layout)
+@pytest.mark.parametrize("family", ["llama", f"llama{tiny.BRANCHED}"])
+def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(family, number, layout):
+    model = loud_model(family, **layout)
+    plain = loud_model(family, "sdpa", **layout)
     with torch.inference_mode():
         cache = model.backbone.new_cache(len(ROWS))
     assert isinstance(cache, LeanCache)
@@ -92,7 +94,7 @@ def test_the_lean_path_gives_the_hidden_states_of_transformers_without_a_cache(n
         assert (hidden - whole[: len(hidden)]).abs().max() < ROUNDING * whole.abs().max(), SAMPLES[row].id
 
 
-@pytest.mark.parametrize("family", tiny.FAMILIES)
+@pytest.mark.parametrize("family", [*tiny.FAMILIES, f"llama{tiny.BRANCHED}", f"qwen3{tiny.BRANCHED}"])
 @pytest.mark.parametrize("path", ["auto", "eager"])
 def test_reading_in_chunks_gives_the_hidden_states_of_the_whole(family, path):
     model = loud_model(family, path)

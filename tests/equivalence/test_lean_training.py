@@ -28,7 +28,7 @@ def passes(model: UnifiedModel, dtype: torch.dtype) -> tuple[torch.Tensor, dict[
 
 @pytest.mark.parametrize("rows", [1, 4, 64])
 @pytest.mark.parametrize("layout", LAYOUTS, ids=str)
-@pytest.mark.parametrize("family", ["llama", "mistral"])
+@pytest.mark.parametrize("family", ["llama", "mistral", f"llama{tiny.BRANCHED}"])
 @pytest.mark.parametrize("dtype", list(CLOSE), ids=["fp32", "bf16"])
 def test_hidden_states_and_gradients_are_those_of_transformers(dtype, family, layout, rows, monkeypatch):
     monkeypatch.setattr(lean_training, "ROWS", rows)

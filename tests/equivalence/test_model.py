@@ -45,9 +45,8 @@ def test_with_a_cache_the_hidden_states_are_those_without(family, path):
     assert len(cuts) > 10
     for start, stop in zip([0, *cuts], [*cuts, batch.ids.shape[1]], strict=True):
         now = slice(start, stop)
-        reads = Reads(
-            batch.doc[:, now], batch.block[:, now], batch.doc[:, :stop], batch.block[:, :stop], batch.private[:, :stop]
-        )
+        keys = (vector[:, :stop] for vector in (batch.doc, batch.block, batch.private))
+        reads = Reads(batch.doc[:, now], batch.block[:, now], *keys, batch.drawing[:, now])
         parts.append(model.backbone.run(x[:, now], reads, batch.position[:, now], cache))
     there = ~batch.is_padding
     torch.testing.assert_close(torch.cat(parts, 1)[there], model.hidden(batch)[there], rtol=0, atol=1e-5)
@@ -64,9 +63,8 @@ def test_what_is_cropped_from_a_cache_leaves_no_trace(family, path):
     def read(x: Tensor, start: int, stop: int) -> Tensor:
         now, before = slice(start, stop), slice(0, stop)
         keys = (vector[:, before] for vector in (batch.doc, batch.block, batch.private))
-        return model.backbone.run(
-            x[:, now], Reads(batch.doc[:, now], batch.block[:, now], *keys), batch.position[:, now], cache
-        )
+        reads = Reads(batch.doc[:, now], batch.block[:, now], *keys, batch.drawing[:, now])
+        return model.backbone.run(x[:, now], reads, batch.position[:, now], cache)
 
     first = read(x, 0, cut)
     read(x.flip(0) + 1, cut, whole)

@@ -131,7 +131,7 @@ def columns_of(
             ahead = torch.tensor([*order[1:], -1])
             x[span.start : span.start + N] = of.embed_drawn(tokens, torch.tensor(order), ahead)
             x[span.start - 1] = asking_mark(of, order[0])
-    return {"x": x} | {name: getattr(batch, name)[0] for name in ("doc", "block", "private", "position")}
+    return {"x": x} | {name: getattr(batch, name)[0] for name in ("doc", "block", "private", "position", "drawing")}
 
 
 def asking_mark(of: UnifiedModel, place: int) -> torch.Tensor:
@@ -140,7 +140,8 @@ def asking_mark(of: UnifiedModel, place: int) -> torch.Tensor:
 
 def run(of: UnifiedModel, columns: dict[str, torch.Tensor]) -> torch.Tensor:
     one = {name: vector[None] for name, vector in columns.items()}
-    return of.backbone.run(one["x"], Reads.within(one["doc"], one["block"], one["private"]), one["position"])[0]
+    reads = Reads.within(one["doc"], one["block"], one["private"], one["drawing"])
+    return of.backbone.run(one["x"], reads, one["position"])[0]
 
 
 def slow_answers(
@@ -165,6 +166,7 @@ def slow_answers(
         "block": block + torch.arange(m + k),
         "private": torch.arange(m + k) >= m,
         "position": position + torch.arange(m + k).clamp_max(m),
+        "drawing": torch.ones(m + k, dtype=torch.bool),
     }
     return run(of, {name: torch.cat([before[name], after[name]]) for name in before})[-k:]
 
@@ -177,8 +179,9 @@ def said(sample: Sample) -> list:
 
 
 @lru_cache
-def slowly(how: How) -> list:
-    return [said(slow_fill(grey.model("sdpa", "random"), sample, how)) for sample in SAMPLES]
+def slowly(how: How, drawing_layers: int = 0) -> list:
+    of = grey.model("sdpa", "random", drawing_layers=drawing_layers)
+    return [said(slow_fill(of, sample, how)) for sample in SAMPLES]
 
 
 @pytest.mark.parametrize("path", ["auto", "sdpa"])
@@ -186,6 +189,13 @@ def slowly(how: How) -> list:
 def test_the_engine_draws_several_tokens_a_step_as_the_slow_way_does(how: How, path: str):
     filled = fill(grey.model(path, "random"), SAMPLES, how)
     assert [said(sample) for sample in filled] == slowly(how)
+
+
+@pytest.mark.parametrize("how", [STEPS[4], HOWS["guided"]], ids=["plain", "guided"])
+@pytest.mark.parametrize("path", ["auto", "sdpa"])
+def test_the_same_holds_where_positions_that_draw_have_layers_of_their_own(how: How, path: str):
+    filled = fill(grey.model(path, "random", drawing_layers=1), SAMPLES, how)
+    assert [said(sample) for sample in filled] == slowly(how, 1) != slowly(how)
 
 
 @pytest.mark.parametrize("how", [STEPS[4], HOWS["guided"]], ids=["plain", "guided"])

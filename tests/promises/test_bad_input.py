@@ -60,6 +60,23 @@ RECIPES = {
         "patches, semantic",
     ),
     "unknown size": (["vq-vq", "--set", "model.backbone.size=nanoo"], "nanoo", "Did you mean `nano`"),
+    "more layers for drawing than there are": (
+        ["vq-vq", "--set", "model.backbone.drawing_layers=5"],
+        "drawing_layers 5",
+        "4 layers",
+        "at most 4",
+    ),
+    "fewer layers for drawing than none": (["vq-vq", "--set", "model.backbone.drawing_layers=-1"], "drawing_layers", "-1"),
+    "layers for drawing behind a closed gate": (
+        ["vq-vq", "--set", "model.backbone.drawing_layers=1", "--set", "model.gate=0"],
+        "gate is closed",
+        "drawing_layers to 0",
+    ),
+    "layers for drawing in a family that has none to copy": (
+        ["vq-vq", "--set", "model.backbone={family: gemma3_text, drawing_layers: 1}"],
+        "gemma3_text",
+        "drawing_layers to 0",
+    ),
     "heads that do not fit": (["vq-vq", "--set", "model.backbone.num_heads=3"], "128", "3 heads"),
     "unknown level": (["vq-vq", "--set", "world.level=handz"], "handz", "Did you mean `hands`"),
     "a dial beyond its end": (["vq-vq", "--set", "world.dial.num_weathers=99"], "num_weathers", "99", "12"),

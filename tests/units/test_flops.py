@@ -49,6 +49,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "tied": backbone(tied=True),
     "lora": backbone(lora={"rank": 4, "dropout": 0.0}),
     "lora on two layers": backbone(lora={"rank": 4, "targets": ["q_proj", "down_proj"], "dropout": 0.0}),
+    "branch": backbone(drawing_layers=1),
+    "branch of all layers": backbone(drawing_layers=2),
+    "branch, adapted": backbone(drawing_layers=1, lora={"rank": 4, "dropout": 0.0}),
+    "branch alone": backbone(drawing_layers=1) | {"frozen": ["backbone", "-backbone.drawing_layers"]},
+    "frozen branch": backbone(drawing_layers=1) | {"frozen": ["backbone.drawing_layers"]},
+    "branch in place": backbone(drawing_layers=1) | {"head": {"kind": "masked"}},
     "frozen backbone": {"frozen": ["backbone"]},
     "frozen projector": {"frozen": ["given_projector"]},
     "frozen head": DRAWS_KL | {"head": {"kind": "diffusion"}, "frozen": ["head"]},
@@ -112,7 +118,7 @@ def test_the_operations_of_an_update_are_what_torch_counts(muon: dict | None):
 
 
 def test_a_model_without_weights_costs_what_a_real_one_does():
-    config = tiny.config(backbone=MATMUL | {"lora": {"rank": 4}}, frozen=["given_projector"])
+    config = tiny.config(backbone=MATMUL | {"lora": {"rank": 4}, "drawing_layers": 1}, frozen=["given_projector"])
     with torch.device("meta"):
         empty = UnifiedModel(config, tiny.WORDING, tiny._encodings(config))
     assert flops.prices(empty) == flops.prices(UnifiedModel(config, tiny.WORDING, tiny._encodings(config)))

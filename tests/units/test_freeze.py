@@ -49,6 +49,18 @@ def test_a_minus_takes_a_part_out_again_and_the_last_name_decides():
     assert frozen_names("-head", "all", "-nothing_text") == all_names() - {"nothing_text"}
 
 
+def test_both_sides_of_a_branch_have_names():
+    branch = {"backbone": tiny.BACKBONE | {"drawing_layers": 1}}
+    copies = frozen_names("backbone.drawing_layers", **branch)
+    assert copies == frozen_names("backbone.drawing_layers.1", **branch) and all(".drawing." in name for name in copies)
+    shared = frozen_names("backbone.layers.1", **branch)
+    assert {name.replace(".shared.", ".drawing.") for name in shared} == copies
+    assert frozen_names("backbone.lm.model.layers.1", **branch) == copies | shared
+    assert frozen_names("backbone", "-backbone.drawing_layers", **branch) == frozen_names("backbone", **branch) - copies
+    with pytest.raises(ConfigError, match=r"backbone\.drawing_layers"):
+        frozen_names("backbone.drawing_layers")
+
+
 def test_a_shared_projector_goes_by_both_names_and_separate_ones_by_their_own():
     assert frozen_names("learned_projector") == frozen_names("given_projector") == beginning("given_projector.")
     separate = frozen_names("learned_projector", **tiny.SEPARATE)

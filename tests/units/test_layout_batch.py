@@ -72,7 +72,7 @@ def test_moving_a_batch_moves_every_tensor():
     sample = Sample("1", (Image(PICTURE), Text("ab", learn=True)))
     moved = collate([build(sample, CHARACTERS, FOUR, THREE)], [sample]).to("meta")
     tensors = [value for value in vars(moved).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 13 and all(t.device.type == "meta" for t in tensors)
+    assert len(tensors) == 14 and all(t.device.type == "meta" for t in tensors)
 
 
 def test_an_empty_batch_is_refused():

@@ -25,6 +25,13 @@ def test_a_published_backbone_is_counted_in_seconds_and_takes_no_memory() -> Non
     assert parts["backbone"]["total"] == 6_738_415_616
 
 
+def test_a_branch_adds_the_weights_of_the_layers_that_are_copied() -> None:
+    changes = {"model.backbone.size": "llama-2-7b", "model.backbone.drawing_layers": 16}
+    parts = size.size_of(load_recipe("semantic-vq", changes)).parts
+    layer = 4 * 4096 * 4096 + 3 * 4096 * 11008 + 2 * 4096
+    assert parts["backbone"]["total"] == 6_738_415_616 + 16 * layer
+
+
 def test_unifluid_at_full_size_fits_together_around_gemma_2() -> None:
     """The number is the published one of Gemma-2 2B; 256 tokens on either side of a picture."""
     found = size.size_of(load_recipe("unifluid-2b"))

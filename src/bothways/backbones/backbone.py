@@ -13,23 +13,26 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from bothways.backbones.branch import Branch
 from bothways.backbones.configs import BackboneConfig
 
 
 @dataclass(frozen=True)
 class Reads:
-    """The vectors from which an attention path builds its mask: queries, and keys with the cached ones first."""
+    """The vectors from which an attention path builds its mask: queries, and keys with the cached ones first. `drawing`: the
+    queries that draw (`layout.sequence`); None: none does. Only layers that these have copies of ask for it."""
 
     doc: Int[Tensor, "B Q"]
     block: Int[Tensor, "B Q"]
     key_doc: Int[Tensor, "B K"]
     key_block: Int[Tensor, "B K"]
     key_private: Bool[Tensor, "B K"]
+    drawing: Bool[Tensor, "B Q"] | None = None
 
     @classmethod
-    def within(cls, doc: Tensor, block: Tensor, private: Tensor) -> Reads:
+    def within(cls, doc: Tensor, block: Tensor, private: Tensor, drawing: Tensor | None = None) -> Reads:
         """Queries and keys are the same positions: no cache."""
-        return cls(doc, block, doc, block, private)
+        return cls(doc, block, doc, block, private, drawing)
 
     def of(self, rows: Int[Tensor, "R"], length: int) -> Reads:
         """Of these rows the first `length` positions, where queries and keys are the same."""
@@ -51,9 +54,16 @@ class Reads:
 
 
 class AbstractBackbone(nn.Module, ABC):
-    """Embeds text, turns embeddings into hidden states, turns hidden states into text logits."""
+    """Embeds text, turns embeddings into hidden states, turns hidden states into text logits.
+
+    `branch`: what layers that are split ask which positions draw. `run` and `layers` have it follow `reads.drawing` before the
+    first of them is called."""
 
     config: BackboneConfig
+
+    def __init__(self):
+        super().__init__()
+        self.branch = Branch()
 
     @property
     @abstractmethod

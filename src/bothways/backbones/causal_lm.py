@@ -73,6 +73,7 @@ class CausalLM(AbstractBackbone):
     def _through(self, x: Tensor, reads: Reads, positions: Tensor, cache: Any = None, **more: Any) -> Any:
         """What transformers' own forward pass returns."""
         dtype, chosen = _compute_dtype(x), self.config.attention
+        self.branch.follow(reads.drawing)
         self._take_path(attention.choose(dtype, x.device.type, self._has_sdpa) if chosen == "auto" else chosen)
         return self.lm.model(
             inputs_embeds=x,

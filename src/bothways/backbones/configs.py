@@ -61,10 +61,19 @@ class BackboneConfig(Config):
 
     kind: str
     lora: LoraConfig | None = None  # null: the backbone's own weights are trained, unless model.frozen names them
+    drawing_layers: int = Field(0, ge=0)  # top layers of which positions that draw have their own copies; see branch.py
 
     @abstractmethod
     def build(self, vocab_size: int) -> AbstractBackbone:
         """The backbone for a text vocabulary of `vocab_size`, without adapters. Raises: ConfigError."""
+
+    def split(self, backbone: AbstractBackbone) -> None:
+        """Gives positions that draw their copies of the top layers of a backbone that has its weights. Raises: ConfigError when
+        there can be none."""
+        if self.drawing_layers:
+            from bothways.backbones.branch import split
+
+            split(backbone.blocks[-self.drawing_layers :], backbone.branch)
 
     def adapt(self, backbone: AbstractBackbone, seed: int) -> Adapter | None:
         """Puts the adapters of `lora` on a backbone that has its weights. Raises: ConfigError when no layer fits."""
@@ -75,6 +84,7 @@ class BackboneConfig(Config):
         return Adapter(backbone, self.lora, seed)
 
 
+_HEADS_FIRST = ("gemma3_text",)  # norms of queries and keys come after heads and positions have changed places
 AnyBackboneConfig = part(BackboneConfig, BACKBONES)
 
 
@@ -105,6 +115,21 @@ class CausalLMConfig(BackboneConfig):
             raise ConfigError(
                 f"Found {shape.num_kv_heads} heads of keys and values for {shape.num_heads} heads; make num_kv_heads a divisor "
                 "of num_heads."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _branch_fits(self) -> CausalLMConfig:
+        num_layers = self.shape.num_layers
+        if self.drawing_layers > num_layers:
+            raise ConfigError(
+                f"Found drawing_layers {self.drawing_layers} and a backbone of {num_layers} layers; set "
+                f"model.backbone.drawing_layers to at most {num_layers}."
+            )
+        if self.drawing_layers and self.family in _HEADS_FIRST:
+            raise ConfigError(
+                f"The family `{self.family}` norms queries and keys head by head, so positions that draw cannot have norms of "
+                "their own; set model.backbone.drawing_layers to 0, or choose another family."
             )
         return self
 

@@ -14,11 +14,13 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bothways.backbones.backbone import Reads
-from bothways.backbones.lean_weights import Weights
+from bothways.backbones.branch import Parts
+from bothways.backbones.lean_weights import Layer, Weights
+from bothways.backbones.product import Mixed
 
 SLOTS = 16  # by which a cache grows
 
@@ -45,7 +47,10 @@ class LeanCache:
         turns, mask = self._weights.turns[positions][:, :, None, None], self._mask(reads)
         take, put = _packing(reads.doc)
         hidden = take(x.flatten(0, 1))
-        for layer, kept in zip(self._weights.layers, self._kept, strict=True):
+        branched = len(self._weights.layers[-1]) > 1 and reads.drawing is not None
+        choose = _chooser(take(reads.drawing.reshape(-1, 1))[:, 0] if branched else None)
+        for sides, kept in zip(self._weights.layers, self._kept, strict=True):
+            layer = choose(sides)
             qkv = put(layer.qkv(self._normed(hidden)).float()).view(rows, num, 3, heads, width)
             torch.view_as_complex(qkv.view(rows, num, 3, heads, -1, 2)[:, :, :2]).mul_(turns)
             kept.both[:, :, :, new] = qkv[:, :, 1:].permute(2, 0, 3, 1, 4)
@@ -98,6 +103,21 @@ class Kept:
         both[..., : self.room, :] = self.both
         both[..., self.room :, :] = 0  # never read with weight, but read: what lies there must be finite
         return Kept(both)
+
+
+def _chooser(drawing: Bool[Tensor, "N"] | None) -> Callable[[tuple[Layer, ...]], Layer]:
+    """Of the sides of a layer the one that all positions go through, or both as one where some draw and some do not."""
+    if drawing is None or not drawing.any():
+        return lambda sides: sides[0]
+    if drawing.all():
+        return lambda sides: sides[-1]
+    parts = Parts.of(drawing)
+    return lambda sides: sides[0] if len(sides) == 1 else _mixed(sides, parts)
+
+
+def _mixed(sides: tuple[Layer, ...], parts: Parts) -> Layer:
+    each = zip(*((side.qkv, side.out, side.gate_up, side.down) for side in sides), strict=True)
+    return Layer(*(Mixed(products, parts) for products in each))
 
 
 def _keep_freed_memory() -> None:

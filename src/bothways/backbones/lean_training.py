@@ -13,7 +13,7 @@ of the gates.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from bothways.backbones.backbone import Reads
-from bothways.backbones.lean_weights import paired
+from bothways.backbones.lean_weights import Side, paired, sides_of
 
 ROWS = 16  # a group's scores fill about two megabytes
 LENGTHS = 32  # attention runs on a multiple of this many positions: 32 bf16 numbers fill a vector of 512 bits
@@ -33,10 +33,15 @@ def run(lm: nn.Module, x: Float[Tensor, "B S D"], reads: Reads, positions: Int[T
     """Hidden states (B, S, D) after the last norm in fp32; products run in `dtype`. Zeros at padding."""
     with torch.autocast(x.device.type, enabled=False):
         at, groups = _groups(lm, reads, positions, dtype)
+        layers = [sides_of(layer) for layer in lm.model.layers]
+        parts = [len(at)]
+        if len(layers[-1]) > 1:
+            at, groups, parts = _by_side(at, groups, reads)
         hidden = x.flatten(0, 1).float().index_select(0, at)
-        for layer in lm.model.layers:
-            hidden = hidden + _attention(layer.self_attn, _normed(hidden, layer.input_layernorm, dtype), groups)
-            hidden = hidden + _gates(layer.mlp, _normed(hidden, layer.post_attention_layernorm, dtype))
+        for sides in layers:
+            rows = parts if len(sides) > 1 else [len(at)]
+            hidden = hidden + _attention(sides, hidden.split(rows), groups, dtype)
+            hidden = hidden + _joined([_gates(side, some, dtype) for side, some in zip(sides, hidden.split(rows), strict=True)])
         hidden = _Normed.apply(hidden, lm.model.norm.variance_epsilon, torch.float32) * lm.model.norm.weight
         return hidden.new_zeros(x.shape).flatten(0, 1).index_copy(0, at, hidden).view(x.shape)
 
@@ -56,23 +61,35 @@ def _normed(hidden: Float[Tensor, "T D"], norm: nn.Module, dtype: torch.dtype) -
     return _Read(_Normed.apply(hidden, norm.variance_epsilon, dtype), norm.weight)
 
 
-def _attention(attention: nn.Module, read: _Read, groups: list[_Group]) -> Float[Tensor, "T D"]:
-    q, k = (paired(proj.weight, groups[0].heads) for proj in (attention.q_proj, attention.k_proj))
-    qkv = read @ torch.cat([q * attention.scaling, k, attention.v_proj.weight])
-    found = _Attend.apply(qkv, groups)
-    return found @ attention.o_proj.weight.to(found.dtype).T
+def _attention(
+    sides: tuple[Side, ...], hidden: tuple[Float[Tensor, "_ D"], ...], groups: list[_Group], dtype: torch.dtype
+) -> Float[Tensor, "T D"]:
+    """`hidden`: of each side its positions. All attend together."""
+    qkv = _joined([_qkv(side, some, groups[0].heads, dtype) for side, some in zip(sides, hidden, strict=True)])
+    found = _Attend.apply(qkv, groups).split([len(some) for some in hidden])
+    return _joined([some @ side.out.weight.to(dtype).T for side, some in zip(sides, found, strict=True)])
 
 
-def _gates(mlp: nn.Module, read: _Read) -> Float[Tensor, "T D"]:
-    let = _Gated.apply(read @ mlp.gate_proj.weight, read @ mlp.up_proj.weight)
-    return let @ mlp.down_proj.weight.to(let.dtype).T
+def _qkv(side: Side, hidden: Float[Tensor, "t D"], heads: int, dtype: torch.dtype) -> Float[Tensor, "t D3"]:
+    q, k = paired(side.q.weight, heads), paired(side.k.weight, heads)
+    return _normed(hidden, side.before, dtype) @ torch.cat([q * side.scaling, k, side.v.weight])
+
+
+def _gates(side: Side, hidden: Float[Tensor, "t D"], dtype: torch.dtype) -> Float[Tensor, "t D"]:
+    read = _normed(hidden, side.between, dtype)
+    let = _Gated.apply(read @ side.gate.weight, read @ side.up.weight)
+    return let @ side.down.weight.to(let.dtype).T
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 @dataclass(frozen=True)
 class _Group:
-    """A few rows of similar length, side by side among the T positions: attention over them stays in the processor's cache."""
+    """A few rows of similar length: attention over them stays in the processor's cache."""
 
-    span: slice  # where its positions lie among T
+    span: slice | Int[Tensor, "t"]  # where its positions lie among T
     rows: int
     heads: int
     length: int  # P
@@ -120,6 +137,16 @@ def _groups(lm: nn.Module, reads: Reads, positions: Int[Tensor, "B S"], dtype: t
         places.append(rows[row] * positions.shape[1] + column)
         start += len(at)
     return torch.cat(places), groups
+
+
+def _by_side(at: Int[Tensor, "T"], groups: list[_Group], reads: Reads) -> tuple[Tensor, list[_Group], list[int]]:
+    """The same with the positions in another order, those that draw behind all others, and how many of each there are."""
+    drawing = at.new_zeros(len(at)) if reads.drawing is None else reads.drawing.flatten()[at].long()
+    order = drawing.argsort(stable=True)
+    lies = order.argsort()
+    groups = [replace(group, span=lies[group.span]) for group in groups]
+    num_drawing = int(drawing.sum())
+    return at[order], groups, [len(at) - num_drawing, num_drawing]
 
 
 class _Normed(Function):
@@ -184,5 +211,6 @@ class _Attend(Function):
             scores = torch.ops.aten._softmax_backward_data(torch.bmm(own, v.transpose(1, 2)), share, -1, share.dtype)
             torch.bmm(scores, k, out=out[0])
             torch.bmm(scores.transpose(1, 2), q, out=out[1])
-            group.turn(group.gather(out), group.turns.conj().resolve_conj(), back[group.span])
+            turned = group.gather(out)
+            back[group.span] = group.turn(turned, group.turns.conj().resolve_conj(), torch.empty_like(turned))
         return back, None

@@ -13,18 +13,18 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor, nn
 
-from bothways.backbones.product import Product
+from bothways.backbones.branch import SIDES, is_split, side_of
+from bothways.backbones.product import AbstractProduct, Product
 
 LAYERS = ("LlamaDecoderLayer", "MistralDecoderLayer")  # whose forward pass `lean.LeanCache.run` repeats
 
 
 def fits(lm: nn.Module) -> bool:
     """Whether a transformers causal LM is of the kind that this file knows: no biases, as many key as query heads, SiLU."""
-    layer = lm.model.layers[0]
-    if type(layer).__name__ not in LAYERS:
+    layers, config = lm.model.layers, lm.config
+    if type(layers[0]).__name__ not in LAYERS:
         return False
-    attention, mlp, config = layer.self_attn, layer.mlp, lm.config
-    read = (attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj, mlp.gate_proj, mlp.up_proj, mlp.down_proj)
+    read = (linear for layer in layers for side in sides_of(layer) for linear in side.linear)
     return (
         all(type(linear) is nn.Linear and linear.bias is None for linear in read)  # an adapter is no such layer
         and config.num_key_value_heads == config.num_attention_heads
@@ -34,18 +34,51 @@ def fits(lm: nn.Module) -> bool:
 
 
 @dataclass(frozen=True)
-class Layer:
-    """The four products of one layer."""
+class Side:
+    """The modules of a layer that a position goes through: all there are, or those of its side of a branch."""
 
-    qkv: Product
-    out: Product
-    gate_up: Product
-    down: Product
+    before: nn.Module
+    q: nn.Module
+    k: nn.Module
+    v: nn.Module
+    out: nn.Module
+    between: nn.Module
+    gate: nn.Module
+    up: nn.Module
+    down: nn.Module
+    scaling: float
+
+    @property
+    def linear(self) -> tuple[nn.Module, ...]:
+        return self.q, self.k, self.v, self.out, self.gate, self.up, self.down
+
+
+def sides_of(layer: nn.Module) -> tuple[Side, ...]:
+    """The one side of a layer, or of a layer that is split the one that is shared and the one of positions that draw."""
+    attention, mlp = layer.self_attn, layer.mlp
+    modules = (
+        layer.input_layernorm,
+        *(attention.q_proj, attention.k_proj, attention.v_proj, attention.o_proj),
+        layer.post_attention_layernorm,
+        *(mlp.gate_proj, mlp.up_proj, mlp.down_proj),
+    )
+    sides = SIDES if is_split(layer) else SIDES[:1]
+    return tuple(Side(*(side_of(module, side) for module in modules), scaling=attention.scaling) for side in sides)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The four products of one layer, or of one side of it."""
+
+    qkv: AbstractProduct
+    out: AbstractProduct
+    gate_up: AbstractProduct
+    down: AbstractProduct
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A network as `lean.LeanCache` reads it.
+    """A network as `lean.LeanCache` reads it. A layer has one side, or two (`sides_of`).
 
     RMS norm: sqrt(D) x / sqrt(|x|^2 + D eps). The factor sqrt(D) is in the products and in `last_norm`, as the norms' own
     weights are; `floor` is sqrt(D eps). `turns`: rotary turns of every position, complex numbers of length 1.
@@ -53,7 +86,7 @@ class Weights:
 
     num_heads: int
     head_width: int
-    layers: tuple[Layer, ...]
+    layers: tuple[tuple[Layer, ...], ...]
     floor: Float[Tensor, ""]
     last_norm: Float[Tensor, "D"]
     turns: Complex[Tensor, "P C"]
@@ -66,7 +99,7 @@ def lay_out(lm: nn.Module, num_rows: int, dtype: torch.dtype) -> Weights:
     return Weights(
         num_heads=heads,
         head_width=config.head_dim,
-        layers=tuple(_layer(layer, heads, num_rows, dtype) for layer in lm.model.layers),
+        layers=tuple(tuple(_layer(side, heads, num_rows, dtype) for side in sides_of(one)) for one in lm.model.layers),
         floor=torch.tensor((config.hidden_size * config.rms_norm_eps) ** 0.5, device=norm.device),
         last_norm=norm * config.hidden_size**0.5,
         turns=_turns(lm, config.max_position_embeddings),
@@ -102,13 +135,12 @@ class LaidOut:
         return LaidOut, ()
 
 
-def _layer(layer: nn.Module, heads: int, num_rows: int, dtype: torch.dtype) -> Layer:
-    attention, mlp = layer.self_attn, layer.mlp
-    q, k = paired(attention.q_proj.weight, heads), paired(attention.k_proj.weight, heads)
-    scale = attention.q_proj.in_features**0.5
-    qkv = torch.cat([q * attention.scaling, k, attention.v_proj.weight]) * (layer.input_layernorm.weight * scale)
-    gate_up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * (layer.post_attention_layernorm.weight * scale)
-    weights = qkv, attention.o_proj.weight, gate_up, mlp.down_proj.weight
+def _layer(side: Side, heads: int, num_rows: int, dtype: torch.dtype) -> Layer:
+    q, k = paired(side.q.weight, heads), paired(side.k.weight, heads)
+    scale = side.q.in_features**0.5
+    qkv = torch.cat([q * side.scaling, k, side.v.weight]) * (side.before.weight * scale)
+    gate_up = torch.cat([side.gate.weight, side.up.weight]) * (side.between.weight * scale)
+    weights = qkv, side.out.weight, gate_up, side.down.weight
     return Layer(*(Product(weight.to(dtype), num_rows) for weight in weights))
 
 

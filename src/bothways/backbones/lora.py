@@ -13,6 +13,7 @@ import hashlib
 import torch
 from torch import nn
 
+from bothways.backbones.branch import unsplit
 from bothways.backbones.configs import LoraConfig
 from bothways.core.errors import ConfigError
 from bothways.core.randomness import seed_of
@@ -61,13 +62,14 @@ def checksum_of(tensor: torch.Tensor) -> str:
 
 @torch.no_grad()
 def _initialise(name: str, parameter: nn.Parameter, seed: int) -> None:
-    """A even in +-1 / sqrt(fan-in), as peft's own; B zero, so a model with fresh adapters is the model without."""
+    """A even in +-1 / sqrt(fan-in), as peft's own, and alike on both sides of a branch; B zero, so a model with fresh adapters
+    is the model without."""
     if parameter.is_meta:
         return
     if ".lora_B." in name:
         parameter.zero_()
         return
-    generator = torch.Generator().manual_seed(seed_of(seed, "lora", name))
+    generator = torch.Generator().manual_seed(seed_of(seed, "lora", unsplit(name)))
     parameter.copy_((2 * torch.rand(parameter.shape, generator=generator) - 1) * parameter.shape[1] ** -0.5)
 
 
@@ -76,9 +78,9 @@ def _layers(backbone: nn.Module, targets: tuple[str, ...]) -> list[str]:
     linear = [name for name, module in backbone.named_modules() if isinstance(module, nn.Linear)]
     found = []
     for target in targets:
-        fitting = [name for name in linear if _fits(name, target)]
+        fitting = [name for name in linear if _fits(unsplit(name), target)]
         if not fitting:
-            kinds = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in linear))
+            kinds = ", ".join(dict.fromkeys(unsplit(name).rpartition(".")[2] for name in linear))
             raise ConfigError(
                 f"No linear layer of the backbone has a name that ends with the LoRA target `{target}`; its layers are "
                 f"{kinds}, and `{ALL}` means all of them but {_NOT_BY_ALL}."

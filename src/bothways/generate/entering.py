@@ -54,6 +54,7 @@ class Entering:
             block.view(shape),
             private,
             position.view(shape),
+            ((place >= 0) | (next_place >= 0)).view(shape),
         )
 
     def chunks(self, chunks: list[Chunk], rows: list[Row], most: int) -> Inputs:
@@ -67,7 +68,7 @@ class Entering:
         batch = self.model.attach(collate(sequences, [row.sample for row in rows], side="left")).to(self.device)
         produced = [value for chunk in chunks for value in chunk.loose]
         x = self.model.embed(batch, self._stacked(produced) if produced else None)
-        return Inputs(x, batch.doc, batch.block, batch.private, batch.position)
+        return Inputs(x, batch.doc, batch.block, batch.private, batch.position, batch.drawing)
 
     def source(self, row: Row, segment: int) -> Float[Tensor, "P D"]:
         """The embedded tokens of the picture of that segment, which is being edited."""

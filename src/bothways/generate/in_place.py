@@ -67,7 +67,7 @@ def _blocks(entering: Entering, memory: Memory, rows: list[Row], guided: bool) -
         whole[at] = torch.cat([x, x]) if guided else x
         if sources is not None:
             whole[at] += sources * (torch.cat([predicted, predicted]) if guided else predicted)[..., None]
-        hidden = memory.read(Inputs(whole, batch.doc, batch.block, batch.private, batch.position))[at]
+        hidden = memory.read(Inputs(whole, batch.doc, batch.block, batch.private, batch.position, batch.drawing))[at]
         memory.forget(num)
         return hidden.chunk(2) if guided else (hidden, None)
 

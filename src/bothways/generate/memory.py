@@ -12,14 +12,15 @@ from bothways.backbones.backbone import AbstractBackbone, Reads
 
 
 class Inputs(NamedTuple):
-    """What all rows read in one call of the backbone: embeddings, and of each position the vectors that the block rule asks
-    for. Padding is a document of its own (-1)."""
+    """What all rows read in one call of the backbone: embeddings, and of each position the vectors that the block rule
+    asks for, and whether it draws. Padding is a document of its own (-1)."""
 
     x: Float[Tensor, "R Q D"]
     doc: Int[Tensor, "R Q"]
     block: Int[Tensor, "R Q"]
     private: Bool[Tensor, "R Q"]
     position: Int[Tensor, "R Q"]
+    drawing: Bool[Tensor, "R Q"]
 
 
 class Memory:
@@ -39,7 +40,7 @@ class Memory:
         self.doc = torch.cat([self.doc, inputs.doc], 1)
         self.block = torch.cat([self.block, inputs.block], 1)
         self.private = torch.cat([self.private, inputs.private], 1)
-        reads = Reads(inputs.doc, inputs.block, self.doc, self.block, self.private)
+        reads = Reads(inputs.doc, inputs.block, self.doc, self.block, self.private, inputs.drawing)
         return self.backbone.run(inputs.x, reads, inputs.position, self.cache)
 
     def forget(self, num: int) -> None:

@@ -86,6 +86,7 @@ def sequence_of(tokens: tuple[Token, ...], asks: bool = False) -> Sequence:
         place=places,
         next_place=ahead,
         source=sources,
+        drawing=~is_text | (ahead >= 0),
         doc=np.zeros(n, dtype=np.int64),
     )
 

@@ -27,13 +27,14 @@ _PADDED = {
     "place": -1,
     "next_place": -1,
     "source": -1,
+    "drawing": False,
     "doc": PADDING_DOC,
 }
 
 
 @dataclass
 class Batch:
-    """B sequences as tensors (B, S); the vectors are those of `Sequence` (int64, `private` is bool).
+    """B sequences as tensors (B, S); the vectors are those of `Sequence` (int64; `private` and `drawing` are bool).
 
     `ids` is -1 wherever no text token lies, padding included; `predicts` counts within the row. `images` lists every span
     as (row, span, picture); spans start within the padded row. A learned image with a clean copy has two spans and one
@@ -54,6 +55,7 @@ class Batch:
     place: Tensor
     next_place: Tensor
     source: Tensor
+    drawing: Tensor
     doc: Tensor
     picture: Tensor
     drawn: Tensor
@@ -143,7 +145,7 @@ def counts(sequences: list[Sequence], samples: list[Sample]) -> dict[str, int]:
 
 def _padded(name: str, sequences: list[Sequence], starts: list[int], length: int) -> np.ndarray:
     value = _PADDED[name]
-    rows = np.full((len(sequences), length), value, dtype=bool if name == "private" else np.int64)
+    rows = np.full((len(sequences), length), value, dtype=bool if isinstance(value, bool) else np.int64)
     for row, (sequence, start) in enumerate(zip(sequences, starts, strict=True)):
         rows[row, start : start + len(sequence)] = getattr(sequence, name)
     if name == "predicts":

@@ -188,7 +188,7 @@ def _learned_image(
         return Piece(index, (open_(next_place=int(where[0])), *kept), drawn, (close,), segment.to_write)
     span = ImageSpan(index, 0, n, learn=True, places=raster(n))
     body = image_run(span, block=full(n, 0), target=Duty.IMAGE)
-    body = replace(body, private=True, in_place=True, **_covered(n, drawing, segment, known, seed, name))
+    body = replace(body, private=True, in_place=True, drawing=True, **_covered(n, drawing, segment, known, seed, name))
     # Nobody may read the private block later, so whatever follows needs a copy that it can read.
     copied = () if last else (copy_of(span),)
     return Piece(index, (open_(),), (body,), (*copied, close), segment.to_write)
@@ -200,7 +200,7 @@ def _in_turn(index: int, places: np.ndarray, begin: int, end: int, target: Duty)
         return ()
     span = ImageSpan(index, 0, end - begin, learn=True, places=places[begin:end])
     ahead = np.append(places[1:], -1)[begin:end]
-    return (image_run(span, block=raster(end - begin), target=target, next_place=ahead),)
+    return (replace(image_run(span, block=raster(end - begin), target=target, next_place=ahead), drawing=True),)
 
 
 def _covered(

@@ -36,6 +36,7 @@ class Run:
     num_positions: int
     private: bool = False
     in_place: bool = False
+    drawing: bool = False
     image: ImageSpan | None = None
 
     def __len__(self) -> int:
@@ -72,16 +73,16 @@ def lay(runs: Iterable[Run], cursor: Cursor = Cursor()) -> tuple[Sequence, Curso
         positions.append(run.position + position)
         if run.image is not None:
             images.append(replace(run.image, start=at))
-        if run.private or run.in_place:
+        if run.private or run.in_place or run.drawing:
             marked.append((run, at))
         at, block, position = at + len(run), block + run.num_blocks, position + run.num_positions
     if not runs:
         runs, blocks, positions = [text_run(full(0, -1), Duty.NONE)], [full(0, 0)], [full(0, 0)]
     target = np.concatenate([run.target for run in runs])
-    private, in_place = np.zeros(at, dtype=bool), np.zeros(at, dtype=bool)
+    private, in_place, drawing = np.zeros((3, at), dtype=bool)
     for run, start in marked:
-        private[start : start + len(run)] = run.private
-        in_place[start : start + len(run)] = run.in_place
+        lies = slice(start, start + len(run))
+        private[lies], in_place[lies], drawing[lies] = run.private, run.in_place, run.drawing
     duty, predicts = _predictors(target, in_place)
     sequence = Sequence(
         ids=np.concatenate([run.ids for run in runs]),
@@ -94,6 +95,7 @@ def lay(runs: Iterable[Run], cursor: Cursor = Cursor()) -> tuple[Sequence, Curso
         place=np.concatenate([run.place for run in runs]),
         next_place=np.concatenate([run.next_place for run in runs]),
         source=np.concatenate([run.source for run in runs]),
+        drawing=drawing,
         doc=np.zeros(at, dtype=np.int64),
         images=tuple(images),
     )
@@ -110,7 +112,7 @@ def text_run(ids: np.ndarray, target: Duty) -> Run:
 @functools.lru_cache(maxsize=1024)
 def mark(id: int, target: Duty = Duty.NONE, next_place: int = -1) -> Run:
     """The mark `id`; an opening mark of an image drawn token by token asks for the first place."""
-    return replace(text_run(np.array([id]), target), next_place=np.array([next_place]))
+    return replace(text_run(np.array([id]), target), next_place=np.array([next_place]), drawing=next_place >= 0)
 
 
 @functools.cache
@@ -141,7 +143,7 @@ def copy_of(span: ImageSpan) -> Run:
     """The clean copy that stands right behind a private image: one block, same places, same positions."""
     n = span.num_tokens
     run = image_run(replace(span, copy=True), block=full(n, 0), target=Duty.NONE)
-    return replace(run, position=run.position - n, num_positions=0)
+    return replace(run, position=run.position - n, num_positions=0, drawing=True)
 
 
 def blank_text(num_tokens: int) -> Run:

@@ -62,6 +62,7 @@ class Sequence:
     place       int64  raster index in the image; -1 outside images
     next_place  int64  the place of the token predicted here, where that is an image token at another position; else -1
     source      int64  the segment of the picture that is being edited, where an image token is predicted here; else -1
+    drawing     bool   holds a token of a picture to be drawn (its clean copy and what is kept of it too), or predicts one
     doc         int64  document in a packed sequence
     """
 
@@ -75,6 +76,7 @@ class Sequence:
     place: np.ndarray
     next_place: np.ndarray
     source: np.ndarray
+    drawing: np.ndarray
     doc: np.ndarray
     images: tuple[ImageSpan, ...] = ()
 

@@ -68,6 +68,11 @@ class ModelConfig(Config):
                 f"The head `{self.head.kind}` works inside the backbone, so there is nothing to gate between them; leave "
                 "model.gate at 1."
             )
+        if self.gate_is_closed and self.backbone.drawing_layers:
+            raise ConfigError(
+                "The gate is closed, so no image loss would reach the layers that positions that draw have copies of; open "
+                "model.gate, or set model.backbone.drawing_layers to 0."
+            )
         if isinstance(self.gate, RampConfig) and max(self.gate.first, self.gate.last) > 1:
             raise ConfigError(f"Found model.gate from {self.gate.first:g} to {self.gate.last:g}; a gate is between 0 and 1.")
         if self.target:

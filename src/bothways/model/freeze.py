@@ -5,6 +5,7 @@
     [backbone.layers.0-1]            its first two layers
     [all, -head]                     all but the head
     [backbone, -backbone.layers.3]   the backbone, all but one layer
+    [all, -backbone.drawing_layers]  all but the copies of top layers that positions that draw have (backbones/branch.py)
 
 Names are taken in order, and the last that names a weight decides. A part is a name as `named_modules` and
 `named_parameters` have it; the wrappers inside a backbone (`lm.model.`) may be left out. A shared projector is one part with
@@ -18,6 +19,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
+from bothways.backbones.branch import unsplit
 from bothways.core.errors import ConfigError, unknown
 
 ALL = "all"
@@ -72,7 +74,13 @@ def _parts(model: nn.Module) -> dict[str, list[nn.Parameter]]:
 def _short(name: str) -> str:
     room, _, rest = name.partition(".")
     wrapper = next((wrapper for wrapper in _WRAPPERS if rest.startswith(wrapper)), "")
-    return f"{room}.{rest.removeprefix(wrapper)}" if wrapper else name
+    return f"{room}.{_by_side(rest.removeprefix(wrapper))}" if wrapper else name
+
+
+def _by_side(name: str) -> str:
+    """`layers.3.mlp.up_proj.drawing.weight` as `drawing_layers.3.mlp.up_proj.weight`, and the shared side as if there were
+    no other."""
+    return f"drawing_{unsplit(name)}" if ".drawing." in name else unsplit(name)
 
 
 def _spelled_out(name: str) -> Iterator[str]:

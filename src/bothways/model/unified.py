@@ -68,6 +68,7 @@ class UnifiedModel(nn.Module):
         self.head = config.head.build(embedding_spec(learned, width) if config.target else learned, width)
         initialise(self, config.seed)
         self._step = 0
+        config.backbone.split(self.backbone)
         self._adapter = config.backbone.adapt(self.backbone, config.seed)
         freeze(self, config.frozen)
         self.target: Target = TokenTarget()
@@ -233,7 +234,7 @@ class UnifiedModel(nn.Module):
 
     def hidden(self, batch: Batch) -> Float[Tensor, "B S D"]:
         """Hidden states of a whole batch, without a cache."""
-        reads = Reads.within(batch.doc, batch.block, batch.private)
+        reads = Reads.within(batch.doc, batch.block, batch.private, batch.drawing)
         return self.backbone.run(self.embed(batch), reads, batch.position)
 
     def losses(self, batch: Batch) -> dict[Duty, tuple[Int[Tensor, "N"], Float[Tensor, "N"]]]:

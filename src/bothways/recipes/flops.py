@@ -24,6 +24,7 @@ from dataclasses import astuple, dataclass
 import torch
 from torch import nn
 
+from bothways.backbones.branch import is_split
 from bothways.core.spec import Discrete
 from bothways.evaluate.compute import flops_of
 from bothways.heads.head import AbstractHead
@@ -37,6 +38,8 @@ from bothways.vision.tokenizer import AbstractTokenizer
 NEWTON_SCHULZ_STEPS = 5  # of torch.optim.Muon
 UNITS = {
     "backbone": "tokens",
+    "upper layers": "sharing",
+    "drawing layers": "drawing",
     "attention": "reads",
     "text head": "text",
     "image head": "image",
@@ -86,11 +89,9 @@ def prices(model: UnifiedModel) -> dict[str, Work]:
     entering = [*table, *(p for p in model.parameters() if id(p) not in of_backbone | of_head)]
     to_text = _ids(backbone.text_head.parameters()) - _ids(table)
     before_heads = [p for p in model.parameters() if id(p) not in of_head | to_text]
-    layers, attention = _backbone(backbone.blocks, 4.0 * backbone.attention_width, _trains(entering))
+    layers = _backbone(backbone.blocks, 4.0 * backbone.attention_width, _trains(entering))
     hidden = _trains(before_heads)
-    found = {
-        "backbone": layers,
-        "attention": attention,
+    found = layers | {
         "text head": _chain([backbone.text_head], hidden),
         "image head": _head(head, hidden and not model.config.gate_is_closed),
         "given projector": _chain([model.given_projector], False) + Work(frozen=vectors_cost(model.given)),
@@ -116,16 +117,27 @@ def _target(target: EmbeddingTarget) -> Work:
     return beside + (embedded if target.learns else Work(frozen=embedded.frozen + embedded.forward))
 
 
-def _backbone(blocks: Iterable[nn.Module], squares: float, reached: bool) -> tuple[Work, Work]:
-    """Of one position through all layers, and of one pair that attends in all of them: `squares` a layer for its two products,
-    each with two gradients. `reached`: what comes in wants a gradient."""
-    layers = attention = Work()
+def _backbone(blocks: Iterable[nn.Module], squares: float, reached: bool) -> dict[str, Work]:
+    """Of one position through all layers, apart where there is a branch, and of one pair that attends in all of them: `squares`
+    a layer for its two products, each with two gradients. `reached`: what comes in wants a gradient."""
+    found = {"backbone": Work(), "attention": Work()}
     for block in blocks:
         own = _trains(block.parameters())
         reached = reached or own
-        layers += sum((_product(one, reached) for one in block.modules() if isinstance(one, nn.Linear)), Work())
-        attention += Work(forward=squares if own else 0, frozen=0 if own else squares, through=2 * squares if reached else 0)
-    return layers, attention
+        for part, layers in _sides(block).items():
+            found[part] = found.get(part, Work()) + sum((_product(one, reached) for one in layers), Work())
+        frozen, forward = (0.0, squares) if own else (squares, 0.0)
+        found["attention"] += Work(frozen, forward, through=2 * squares if reached else 0)
+    return found
+
+
+def _sides(block: nn.Module) -> dict[str, list[nn.Linear]]:
+    """Part -> the products that its positions go through in this layer."""
+    linear = {name: one for name, one in block.named_modules() if isinstance(one, nn.Linear)}
+    if not is_split(block):
+        return {"backbone": list(linear.values())}
+    sides = {"upper layers": ".shared", "drawing layers": ".drawing"}
+    return {part: [one for name, one in linear.items() if side in name] for part, side in sides.items()}
 
 
 def _head(head: AbstractHead, hidden: bool) -> Work:

@@ -42,6 +42,12 @@ class Seen:
     drawn: float = 0  # positions that hold a learned token, as it is or with noise on it
     noised: float = 0  # those with noise on them
     edited: float = 0  # positions at which a token of the picture to be edited may be seen beside
+    drawing: float = 0  # positions that hold or predict a token of a picture to be drawn
+
+    @property
+    def sharing(self) -> float:
+        """All other positions."""
+        return self.tokens - self.drawing
 
     def __add__(self, other: Seen) -> Seen:
         return Seen(*(one + more for one, more in zip(astuple(self), astuple(other), strict=True)))
@@ -71,6 +77,7 @@ def seen_in(sample: Sample, sequence: Sequence) -> Seen:
         drawn=held[True],
         noised=int((sequence.content == Content.NOISED).sum()),
         edited=int((sequence.source >= 0).sum()),
+        drawing=int(sequence.drawing.sum()),
     )
 
 

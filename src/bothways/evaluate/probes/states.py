@@ -36,7 +36,7 @@ def states_of(model: UnifiedModel, pictures: Sequence[AbstractPicture], side: st
         batch = _batch(model, pictures[start : start + BATCH], side)
         rows, columns = _where(batch, len(pictures[start : start + BATCH]))
         tokenizer, tokens = getattr(model, side), getattr(batch, f"{side}_tokens")
-        reads = Reads.within(batch.doc, batch.block, batch.private)
+        reads = Reads.within(batch.doc, batch.block, batch.private, batch.drawing)
         layers = model.backbone.layers(model.embed(batch), reads, batch.position)
         found.setdefault("tokens", []).append(tokenizer.vectors(tokens).float())
         for number, states in enumerate(layers):
