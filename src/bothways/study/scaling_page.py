@@ -25,8 +25,11 @@ SETTINGS = {
     "draw_steps": "steps a picture",
     "guidance": "guidance",
     "temperature": "temperature",
+    "painter_iterations": "iterations of the painter",
+    "painter_guidance": "guidance of the painter",
 }
-COSTLY = ("sampling_steps", "draw_steps")  # what is turned to spend more; the others cost the same whatever their value
+# What is turned to spend more; the others cost the same whatever their value.
+COSTLY = ("sampling_steps", "draw_steps", "painter_iterations")
 
 
 def write_scaling(run: Path) -> Path:
@@ -62,7 +65,7 @@ def plots_of(found: dict[str, Any], quality: str, head: str = "") -> list[str]:
     plots = []
     for axis in [name for name in SETTINGS if name != "own settings" and any(row["axis"] == name for row in rows)]:
         some = [row for row in rows if row["axis"] == axis]
-        across = Axis("operations a request", scale=math.log) if axis in COSTLY else Axis(axis)
+        across = Axis("operations a request", scale=math.log) if axis in COSTLY else Axis(SETTINGS[axis])
         points = [_point(row, quality, row["flops"] if axis in COSTLY else row["value"]) for row in some]
         names = [f"{row['value']:g}" for row in some] if axis in COSTLY else ()
         plots.append(line_plot(f"{head}{SETTINGS[axis]}", [Curve(axis, "arm4", points, names)], across, up, levels))
