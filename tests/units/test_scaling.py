@@ -213,6 +213,7 @@ def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(
     found = scaling_of(run, ("guidance", "best_of"), num=8, most=1)
     assert not found["choosing"] and {row["axis"] for row in found["rows"]} == {"own settings", "guidance"}
     assert "Nothing to choose among" in write_scaling(run).read_text()
+    assert "one at random" not in (run / "scaling.svg").read_text(), "the legend names what is drawn"
     guided = [row for row in found["rows"] if row["axis"] == "guidance"]
     again = scaling_of(run, ("temperature",), num=8)
     assert [row for row in again["rows"] if row["axis"] == "guidance"] == guided, "what is not measured again is kept"

@@ -17,7 +17,6 @@ CHOOSERS = {
     "reads them itself": ("reads them itself", "arm0"),
     "world's reader": ("world's reader (oracle)", "arm3"),
 }
-LEGEND = {"one setting at a time": "arm4", **dict(CHOOSERS.values())}
 QUALITIES = {"asked": "share of what was asked for", "whole": "all at once as asked"}
 SETTINGS = {
     "own settings": "own settings",
@@ -42,14 +41,22 @@ def write_scaling(run: Path) -> Path:
     values = {
         "run": run.name,
         "found": found,
-        "legend": LEGEND,
+        "legend": _legend(found),
         "groups": groups,
         "rows": [told_row(row) for row in sorted_rows(found)],
         "choosers": [name for name in CHOOSERS if name != "random"],
     }
     write_atomic(run / "scaling.html", page("scaling.html", values))
-    write_atomic(run / "scaling.svg", sheet([plot for _, plots in groups for plot in plots], LEGEND, columns=len(groups[0][1])))
+    plots = [plot for _, some in groups for plot in some]
+    write_atomic(run / "scaling.svg", sheet(plots, _legend(found), columns=len(groups[0][1])))
     return run / "scaling.html"
+
+
+def _legend(found: dict[str, Any]) -> dict[str, str]:
+    """Name -> colour of what is drawn."""
+    turned = any(row["axis"] not in ("own settings", "best_of") for row in found["rows"])
+    chose = {row["chooser"] for row in found["rows"] if row["axis"] == "best_of"}
+    return ({"one setting at a time": "arm4"} if turned else {}) | dict(told for who, told in CHOOSERS.items() if who in chose)
 
 
 def _own(found: dict[str, Any]) -> dict[str, Any]:
