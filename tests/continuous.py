@@ -13,7 +13,7 @@ from bothways.core.sample import AbstractPicture
 from bothways.core.spec import Continuous, VisualSpec
 from bothways.heads.configs import DenoiseConfig, DiffusionConfig, RegressionConfig
 from bothways.layout.batch import Batch
-from bothways.model.config import ModelConfig, ProjectorConfig
+from bothways.model.config import EmbeddingConfig, ModelConfig, ProjectorConfig
 from bothways.model.unified import UnifiedModel
 from bothways.vision.configs import TokenizerConfig
 from bothways.vision.tokenizer import AbstractTokenizer
@@ -60,9 +60,11 @@ def model(
     in_place: bool = False,
     aligned_source: bool = False,
     drawing_layers: int = 0,
+    embeds: bool = False,
 ) -> UnifiedModel:
     """In eval mode, with weights loud enough that what is read matters, and a head that has seen targets. `form` asks for the
-    diffusion head in place of regression with `objective`, or for diffusion inside the backbone."""
+    diffusion head in place of regression with `objective`, or for diffusion inside the backbone. `embeds`: input embeddings are
+    predicted, on a scale of their own."""
     head = RegressionConfig(objective=objective)
     if form:
         head = DenoiseConfig(form=form) if in_place else DiffusionConfig(form=form, width=16, num_blocks=2)
@@ -76,6 +78,7 @@ def model(
         causal_given=causal_given,
         learn_marks=learn_marks,
         aligned_source=aligned_source,
+        target=EmbeddingConfig(read_out_features=8) if embeds else None,
     )
     made = UnifiedModel(config, CHARACTERS).eval()
     for name, weight in made.named_parameters():
@@ -83,7 +86,12 @@ def model(
             weight.data.mul_(2.0 if "lm_head" not in name else 40.0)
         if "zero_" in name:
             weight.data.normal_(0.0, 0.2, generator=torch.Generator().manual_seed(1))
-    made.head.observe(torch.rand(50, DIM, generator=torch.Generator().manual_seed(0)))
+    seen = torch.rand(50, DIM, generator=torch.Generator().manual_seed(0))
+    if embeds:
+        made.target.observe(made.target.of(seen), seen, made.head, torch.zeros(50, made.backbone.width))
+        made.target.after_step(0)
+        seen = made.target.of(seen)
+    made.head.observe(seen)
     return apart(made)
 
 

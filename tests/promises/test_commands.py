@@ -32,7 +32,7 @@ PROMISED = {
     "swap": {"--part", "--out"},
     "probe": {"--what", "--step", "--num"},
     "accumulation": {"--num", "--num-fit", "--step"},
-    "scaling": {"--what", "--num", "--best-of", "--step"},
+    "scaling": {"--what", "--num", "--best-of", "--painter", "--step"},
     "size": {"--set"},
     "inspect": {"--num", "--source", "--draw-steps", "--set"},
     "train": {"--out", "--resume", "--set"},

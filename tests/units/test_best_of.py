@@ -76,7 +76,7 @@ def test_the_best_of_drawings_that_are_all_the_same_is_refused_and_another_order
     for num, words in ((0, "Found best_of 0; expected at least 1"), (2, "every drawing of a request is the same")):
         with pytest.raises(ConfigError, match=words):
             best_of(model(), REQUESTS, How(), num)
-    assert varies(model().config, FREELY) and not varies(model().config, How())
+    assert varies(model(), FREELY) and not varies(model(), How())
     in_any_order = model(order="random")
-    assert varies(in_any_order.config, How()) and not varies(in_any_order.config, How(order="raster"))
+    assert varies(in_any_order, How()) and not varies(in_any_order, How(order="raster"))
     best_of(in_any_order, REQUESTS, How(), 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import torch
 from torch import nn
 
+import continuous
+import tiny
 from bothways.backbones.product import Product
 from bothways.core.errors import ConfigError
 from bothways.core.sample import Image
@@ -18,15 +21,23 @@ from bothways.data.worlds import exam
 from bothways.evaluate.choosers import kept, pools, told_apart
 from bothways.evaluate.compute import Cost, cost_of, flops_of
 from bothways.evaluate.readback import read_back, scored, whole_of
-from bothways.generate.engine import fill
+from bothways.generate import choose
+from bothways.generate.choose import candidates, varies
+from bothways.generate.engine import fill, run
 from bothways.heads.choose import How
-from bothways.recipes.recipe import load_recipe
+from bothways.model.encodings import encodings_for
+from bothways.model.unified import UnifiedModel
+from bothways.recipes import assemble
 from bothways.recipes.scaling import scaling_of
 from bothways.recipes.ways import temperatures_of, ways_of
 from bothways.study.scaling_page import write_scaling
+from bothways.vision.configs import SemanticConfig
+from bothways.vision.painter import exchange_painter, save_painter
+from bothways.vision.painter_configs import DirectPainterConfig, MaskedPainterConfig
 from bothways.worlds.shapes.config import ShapesConfig
 from bothways.worlds.watch.config import WatchConfig
 from grey import REQUESTS, model
+from unified_training import recipe
 
 
 def test_operations_are_two_for_each_multiplication_whatever_does_the_product():
@@ -93,18 +104,89 @@ def test_true_pictures_hold_all_that_was_asked_for_and_those_of_others_about_wha
 
 
 def test_only_settings_that_the_model_has_are_turned():
-    axes = {axis for axis, *_ in ways_of(model().config, 9, How())}
+    axes = {way.axis for way in ways_of(model(), How())}
     assert axes == {"own settings", "guidance", "temperature"}
-    free = model(order="random").config
-    assert [value for axis, value, _ in ways_of(free, 9, How()) if axis == "draw_steps"] == [1, 2, 4, 8]
-    assert temperatures_of(model().config, How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
+    free = model(order="random")
+    assert [way.value for way in ways_of(free, How()) if way.axis == "draw_steps"] == [1, 2, 4, 8]
+    assert temperatures_of(model(), How()) == [0.5, 1.0] and temperatures_of(free, How()) == [0.0, 0.5, 1.0]
 
 
-@pytest.mark.parametrize(("name", "own"), [("show-o", "draw_steps"), ("transfusion", "sampling_steps")])
-def test_pictures_predicted_in_place_have_the_steps_of_their_head(name: str, own: str):
-    config = load_recipe(name, kind="model").model
-    axes = {axis for axis, *_ in ways_of(config, 64, How())}
-    assert axes == {"own settings", own, "guidance", "temperature"}
+@pytest.mark.parametrize("own", ["draw_steps", "sampling_steps"])
+def test_pictures_predicted_in_place_have_the_steps_of_their_head(own: str):
+    of = model(head="masked") if own == "draw_steps" else continuous.model(form="flow", in_place=True)
+    assert {way.axis for way in ways_of(of, How())} == {"own settings", own, "guidance", "temperature"}
+
+
+PAINTER = {
+    "latents": {"kind": "kl", "size_px": 48, "channels": [8, 8, 8, 8], "latent_channels": 4},  # 3 x 3 of them
+    "width": 16,
+    "num_layers": 1,
+    "num_heads": 2,
+    "denoiser": {"width": 16, "num_blocks": 1},
+    "painting": {"num_iterations": 3, "sampler": "ddim", "sampling_steps": 2},
+}
+HEAD = {"head": {"kind": "regression"}, "target": {"side": "ema"}}
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The parts of a model that predicts input embeddings, whose own painter paints at once, and the file of one that draws."""
+
+    parts: dict
+    drawing: Path
+
+    def model(self) -> UnifiedModel:
+        """Its tokenizers are its own, so that their painter may be exchanged."""
+        config = tiny.config(**self.parts)
+        return UnifiedModel(config, tiny.WORDING, encodings_for(config)).eval()
+
+
+@pytest.fixture(scope="module")
+def embeds(tmp_path_factory: pytest.TempPathFactory) -> Painted:
+    folder, tokenizer = tmp_path_factory.mktemp("painters"), SemanticConfig.parse(tiny.SEMANTIC).build()
+    at_once = DirectPainterConfig(channels=(8,), num_res_blocks=(0,)).build(tokenizer.spec)
+    save_painter(at_once, folder / "at once.safetensors", tokenizer)
+    drawing, loud = MaskedPainterConfig.parse(PAINTER).build(tokenizer.spec), torch.Generator().manual_seed(1)
+    for weight in drawing.parameters():  # a fresh denoiser is silent
+        weight.data += 0.1 * torch.randn(weight.shape, generator=loud)
+    save_painter(drawing, folder / "drawing.safetensors", tokenizer)
+    semantic = tiny.SEMANTIC | {"painter": str(folder / "at once.safetensors")}
+    return Painted(HEAD | {"given": semantic, "learned": semantic}, folder / "drawing.safetensors")
+
+
+def test_a_head_that_draws_one_picture_alone_is_painted_n_times_by_a_painter_that_draws(embeds: Painted, monkeypatch):
+    of, prompts, runs = embeds.model(), [tiny.sample("drawing").prompt()], []
+    assert not varies(of, How())
+    exchange_painter(of.learned, embeds.drawing)
+    monkeypatch.setattr(choose, "run", lambda *told: runs.append(told) or run(*told))
+    [drawn] = candidates(of, prompts, How(), 3)
+    pictures = {one.sample.segments[-1].content.array.tobytes() for one in drawn}
+    assert len(pictures) == 3 and len(runs) == 1, "its tokens are the same whatever the seed, and drawn once"
+    [usual] = fill(of, prompts, How())
+    assert usual.segments[-1].content.key == drawn[0].sample.segments[-1].content.key, "the first is the usual one"
+    assert varies(of, How()) and temperatures_of(of, How()) == [0.0]
+    ways = [(way.axis, way.value) for way in ways_of(of, How()) if way.axis not in ("guidance", "painter_guidance")]
+    assert ways == [("own settings", 0), *(("painter_iterations", steps) for steps in (1, 2, 4, 8))]
+
+
+def test_a_run_that_predicts_embeddings_is_scaled_by_its_painter_at_what_that_costs(embeds: Painted, tmp_path: Path):
+    path = tmp_path / "embeds"
+    assemble.train(recipe(train__steps=2, train__milestones=0, model=embeds.parts), path)
+    found = scaling_of(path, ("guidance", "painter_iterations", "best_of"), num=8, most=2, painter=embeds.drawing)
+    one, *pairs = [row for row in found["rows"] if row["axis"] == "best_of"]
+    flops = {row["chooser"]: row["flops"] for row in pairs}
+    assert set(flops) == {"reads them itself", "world's reader"}, "a regression has no likelihood of a drawing"
+    assert one["flops"] < flops["world's reader"] < 2 * one["flops"], "what is drawn once is paid for once"
+    assert flops["world's reader"] < flops["reads them itself"]
+    steps = [row["flops"] for row in found["rows"] if row["axis"] == "painter_iterations"]
+    assert len(steps) == 4 and sorted(steps) == steps and steps[0] < steps[-1]
+    assert "iterations of the painter" in write_scaling(path).read_text()
+
+
+def test_a_painter_for_tokens_that_are_not_painted_is_refused(tiny_run: Path, embeds: Painted, tmp_path: Path):
+    run = Path(shutil.copytree(tiny_run, tmp_path / "run"))
+    with pytest.raises(ConfigError, match="are decoded by their own tokenizer"):
+        scaling_of(run, num=8, most=1, painter=embeds.drawing)
 
 
 def test_a_run_is_measured_into_a_file_a_page_and_a_plot_that_need_nothing_else(tiny_run: Path, tmp_path: Path):
@@ -131,6 +213,7 @@ def test_nothing_is_chosen_where_every_drawing_is_the_same_and_the_page_says_so(
     found = scaling_of(run, ("guidance", "best_of"), num=8, most=1)
     assert not found["choosing"] and {row["axis"] for row in found["rows"]} == {"own settings", "guidance"}
     assert "Nothing to choose among" in write_scaling(run).read_text()
+    assert "one at random" not in (run / "scaling.svg").read_text(), "the legend names what is drawn"
     guided = [row for row in found["rows"] if row["axis"] == "guidance"]
     again = scaling_of(run, ("temperature",), num=8)
     assert [row for row in again["rows"] if row["axis"] == "guidance"] == guided, "what is not measured again is kept"

@@ -18,9 +18,9 @@ def accumulation(
 ) -> None:
     """Error accumulation: what a run draws freely beside what it draws after true tokens, by position.
 
-    Measured in units that all token spaces share: the rank of the true picture among others, what a semantic reader finds in
-    the tokens, and what the world's reader finds in the pixels. Writes accumulation.json, a page of plots, accumulation.html,
-    and its main plots as accumulation.svg into the run folder.
+    Measured in units that all spaces share: the rank of the true picture among others, what a semantic reader finds in the
+    tokens (input embeddings, where the model predicts those), and what the world's reader finds in the pixels. Writes
+    accumulation.json, a page of plots, accumulation.html, and its main plots as accumulation.svg into the run folder.
     """
     from bothways.core.rundir import RunDir
 

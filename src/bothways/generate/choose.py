@@ -22,6 +22,8 @@ from bothways.generate.engine import Engine, fill, run
 from bothways.heads.choose import How
 from bothways.model.config import ModelConfig
 from bothways.model.unified import UnifiedModel
+from bothways.vision.painter import painting_as, painting_of
+from bothways.vision.painting_config import PaintingConfig
 
 CAPTION_PROMPT = "describe the picture."
 
@@ -42,7 +44,7 @@ def best_of(model: UnifiedModel, samples: list[Sample], how: How, num: int, batc
     Raises: ConfigError for less than 1, or where all drawings of a request would be the same; DataError when a sample, or the
     description of its picture, does not fit the model's context.
     """
-    check_best_of(model.config, how, num)
+    check_best_of(model, how, num)
     if num == 1:
         return fill(model, samples, how, batch_size)
     drawn = candidates(model, samples, how, num, batch_size)
@@ -50,19 +52,27 @@ def best_of(model: UnifiedModel, samples: list[Sample], how: How, num: int, batc
     return [of[told.index(min(told))].sample for of, told in zip(drawn, nats, strict=True)]
 
 
-def check_best_of(config: ModelConfig, how: How, num: int) -> None:
+def check_best_of(model: UnifiedModel, how: How, num: int) -> None:
     """Raises: ConfigError when the best of `num` cannot be chosen: there is none, or all would be the same drawing."""
     if num < 1:
         raise ConfigError(f"Found best_of {num}; expected at least 1, the number of drawings of which the best is kept.")
-    if num > 1 and not varies(config, how):
+    if num > 1 and not varies(model, how):
         raise ConfigError(
             f"Found best_of {num} at temperature 0 in raster order, where every drawing of a request is the same; set a "
-            "temperature above 0 (the head `regression` has none, so train it with model.order=random)."
+            "temperature above 0 (the head `regression` has none, so train it with model.order=random, or give its tokens a "
+            "`masked` painter)."
         )
 
 
-def varies(config: ModelConfig, how: How) -> bool:
-    """Whether another seed gives another drawing: by its tokens, or by the order in which they are drawn."""
+def varies(model: UnifiedModel, how: How) -> bool:
+    """Whether another seed gives another drawing: by its tokens, or by how they are painted."""
+    painting = painting_of(model.learned)
+    painted = painting is not None and (painting.temperature > 0 or painting.num_iterations > 1)
+    return painted or tokens_vary(model.config, how)
+
+
+def tokens_vary(config: ModelConfig, how: How) -> bool:
+    """Whether another seed gives other tokens, or another order in which they are drawn."""
     return how.temperature > 0 or config.drawn_in(how.order).order != "raster"
 
 
@@ -74,18 +84,28 @@ def candidates(
     batch_size: int = 64,
     progress: Callable[[int], None] = lambda done: None,
 ) -> list[list[Candidate]]:
-    """`num` drawings of each sample. The first is the one that `how` names; the seeds of the others follow from its own."""
-    rounds: list[list[Candidate]] = []
-    for which in range(num):
-        seeded = replace(how, seed=seed_of(how.seed, "best of", which)) if which else how
-        rounds.append([])
-        for start in range(0, len(samples), batch_size):
-            with torch.inference_mode():
-                engine = run(Engine(model, seeded), samples[start : start + batch_size])
+    """`num` drawings of each sample. The first is the one that `how` names; the seeds of the others follow from its own, and so
+    do those of a painter that draws. Tokens that no seed changes are drawn once and painted `num` times."""
+    rounds: list[list[Candidate]] = [[] for _ in range(num)]
+    for start in range(0, len(samples), batch_size):
+        engine = None
+        for which, found in enumerate(rounds):
+            with torch.inference_mode(), painting_as(model.learned, _painting(model, which)):
+                if engine is None or tokens_vary(model.config, how):
+                    engine = run(Engine(model, _seeded(how, which)), samples[start : start + batch_size])
                 filled = engine.results()
-            rounds[-1] += [Candidate(sample, row.nats) for sample, row in zip(filled, engine.rows, strict=True)]
+            found += [Candidate(sample, row.nats) for sample, row in zip(filled, engine.rows, strict=True)]
             progress(len(filled))
     return [list(of) for of in zip(*rounds, strict=True)]
+
+
+def _seeded(how: How, which: int) -> How:
+    return replace(how, seed=seed_of(how.seed, "best of", which)) if which else how
+
+
+def _painting(model: UnifiedModel, which: int) -> PaintingConfig | None:
+    own = painting_of(model.learned)
+    return own.with_changes({"seed": seed_of(own.seed, "best of", which)}) if own and which else None
 
 
 def described(model: UnifiedModel, filled: Sequence[Sample], batch_size: int = 64) -> list[float]:

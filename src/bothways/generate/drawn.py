@@ -1,7 +1,8 @@
-"""Pictures as the tokens that a model drew, with the order in which it drew them: free-running, or teacher-forced.
+"""Pictures as what a model's head predicted of them, token by token, in the order of drawing: free-running, or teacher-forced.
 
-Teacher-forced is the same engine at the same settings, fed the true tokens in place of what it drew: so each token is what the
-model would draw next if all before it were right, whatever head, guidance, order and number of steps.
+Teacher-forced is the same engine at the same settings, fed the true predictions in place of its own: so each is what the model
+would draw next if all before it were right, whatever head, target, guidance, order and number of steps. A head that is always
+right draws the same either way.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from bothways.model.unified import UnifiedModel
 
 @dataclass(frozen=True)
 class Drawn:
-    """M pictures of N tokens. `tokens`: Long "M N" or Float "M N C", in raster order; `order[m, n]` is the raster index of the
-    token that was drawn n-th."""
+    """M pictures of N tokens. `predicted`: tokens, Long "M N" or Float "M N C", or with `model.target` embeddings on the head's
+    scale, Float "M N D", in raster order; `order[m, n]` is the raster index of the token that was drawn n-th."""
 
-    tokens: Tensor
+    predicted: Tensor
     order: Int[Tensor, "M N"]
 
 
@@ -41,34 +42,29 @@ def drawn(
     batch_size: int = 64,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Drawn:
-    """What the model draws for samples of one image each, of which no two have the same id. `truth`: the true pictures' tokens,
-    "M N" or "M N C" in raster order, for teacher forcing. Raises: as `Engine.add` and `check_drawn_as_tokens`."""
-    check_drawn_as_tokens(model.config)
+    """What the model draws for samples of one image each, of which no two have the same id. `truth`: what the head should
+    predict for the true pictures (`model.target.of` their tokens), in raster order, for teacher forcing. Raises: as
+    `Engine.add` and `check_drawn_in_order`."""
+    check_drawn_in_order(model.config)
     parts = []
     for start in range(0, len(samples), batch_size):
         some = samples[start : start + batch_size]
         told = {} if truth is None else dict(zip([s.id for s in some], truth[start : start + batch_size], strict=True))
-        watch = _Watch({name: apart(tokens) for name, tokens in told.items()})
+        watch = _Watch({name: apart(them) for name, them in told.items()})
         run(Engine(model, how, watch), some)
         parts += [watch.seen[sample.id] for sample in some]
         progress(len(some))
     places = np.array([[place for place, _ in seen] for seen in parts])
-    tokens = np.array([[token for _, token in sorted(seen, key=lambda one: one[0])] for seen in parts])
-    return Drawn(torch.from_numpy(tokens), torch.from_numpy(places))
+    predicted = np.array([[value for _, value in sorted(seen, key=lambda one: one[0])] for seen in parts])
+    return Drawn(torch.from_numpy(predicted), torch.from_numpy(places))
 
 
-def check_drawn_as_tokens(config: ModelConfig) -> None:
-    """Raises: ConfigError for pictures that are predicted in place, whose tokens have no order, and for targets in the
-    embedding space, where what is drawn from place to place is no token yet."""
+def check_drawn_in_order(config: ModelConfig) -> None:
+    """Raises: ConfigError for pictures that are predicted in place, whose tokens have no order."""
     if config.drawing.in_place:
         raise ConfigError(
             f"The head `{config.head.kind}` draws whole pictures in place, so no token comes before another; ask for the "
             "order of drawing of a model that draws token after token."
-        )
-    if config.target is not None:
-        raise ConfigError(
-            "The model draws in its input-embedding space (model.target), and what it draws cannot be followed token by token "
-            "there; ask for the order of drawing of a model without model.target."
         )
 
 

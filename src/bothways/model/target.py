@@ -62,6 +62,9 @@ class Target(Protocol):
     def tokens(self, predicted: Tensor) -> Tensor:
         """The tokenizer's tokens that predictions stand for."""
 
+    def vectors(self, predicted: Tensor, tokenizer: AbstractTokenizer) -> Float[Tensor, "M N D"]:
+        """Predictions of M pictures as points of the space that the head predicts in."""
+
     def entering(
         self, predicted: Tensor, place: Int[Tensor, "N"], projector: Projector, tokenizer: AbstractTokenizer
     ) -> Float[Tensor, "N D"]:
@@ -86,6 +89,9 @@ class TokenTarget(nn.Module):
 
     def tokens(self, predicted: Tensor) -> Tensor:
         return predicted
+
+    def vectors(self, predicted: Tensor, tokenizer: AbstractTokenizer) -> Float[Tensor, "M N D"]:
+        return tokenizer.vectors(predicted)
 
     def entering(
         self, predicted: Tensor, place: Int[Tensor, "N"], projector: Projector, tokenizer: AbstractTokenizer
@@ -140,6 +146,9 @@ class EmbeddingTarget(nn.Module):
 
     def tokens(self, predicted: Float[Tensor, "*shape D"]) -> Float[Tensor, "*shape C"]:
         return self.moments.read_out()(self._read_from(predicted))
+
+    def vectors(self, predicted: Float[Tensor, "M N D"], tokenizer: AbstractTokenizer) -> Float[Tensor, "M N D"]:
+        return predicted
 
     def entering(
         self, predicted: Float[Tensor, "N D"], place: Int[Tensor, "N"], projector: Projector, tokenizer: AbstractTokenizer

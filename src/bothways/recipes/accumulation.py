@@ -1,8 +1,10 @@
 """Error accumulation of a run: what it draws freely beside what it draws after true tokens, by position in the order of
 drawing, into accumulation.json.
 
-Three measures that token spaces share: the rank of the true picture among others, what a semantic reader finds in the tokens,
-and what the world's reader finds in the pixels that the run's own decoder or painter makes of them. Source of the question:
+Three measures that spaces share: the rank of the true picture among others, what a semantic reader finds in the tokens, and
+what the world's reader finds in the pixels that the run's own decoder or painter makes of them. The first two look at what the
+head predicts: a tokenizer's tokens, or input embeddings on the head's scale (`model.target`), which are read out as tokens for
+the third, true ones too; there the ceiling is the true tokens, painted as they are. Source of the question:
 UniHetero (arXiv 2512.23512), which claims that predicting input embeddings accumulates less error than predicting the vision
 encoder's output; how it measured that is not stated.
 """
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from bothways.core.disk import write_json
@@ -22,9 +25,9 @@ from bothways.core.errors import DataError
 from bothways.core.rundir import RunDir
 from bothways.data.worlds import ExamItem, exam
 from bothways.evaluate.probes.reader import STEPS, fit_reader, read_by_position
-from bothways.evaluate.probes.retrieval import WINDOW, curve, distances, within
+from bothways.evaluate.probes.retrieval import WINDOW, curve, distances, metric_of, within
 from bothways.evaluate.readback import WHOLE, read_back, scored
-from bothways.generate.drawn import Drawn, check_drawn_as_tokens, drawn
+from bothways.generate.drawn import check_drawn_in_order, drawn
 from bothways.heads.choose import How
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
@@ -59,13 +62,13 @@ def accumulation_of(
     pictures are the candidates of the ranking. `num_fit`: training scenes from which the semantic reader learns, in
     `reader_steps` steps.
     Raises: RunError where there is no run or checkpoint; DataError when the run was not trained to draw;
-    ConfigError when what it draws has no order, or is embeddings.
+    ConfigError when what it draws has no order.
     """
     run = RunDir.open(path)
     recipe = recipe_of(run)
     if not trains(recipe, DRAWING):
         raise DataError(f"The run {run.path} was not trained to draw, so no error can accumulate in its drawings.")
-    check_drawn_as_tokens(recipe.model)  # said before the reader learns, for minutes
+    check_drawn_in_order(recipe.model)  # said before the reader learns, for minutes
     model, at = load(run, step)
     model.eval()
     world = recipe.world.build()
@@ -76,6 +79,7 @@ def accumulation_of(
     reader = _Reader(_fitted(model, world, how, fitted, num_fit, reader_steps), fitted, truth)
     found: dict[str, Any] = {"step": at, "num": num, "num_fitted": num_fit, "num_tokens": tokens.shape[1], "window": WINDOW}
     found |= {"how": asdict(how), "head": model.head.config.kind, "learned": model.learned.spec.kind}
+    found |= {"space": "tokens" if recipe.model.target is None else "embeddings", "metric": metric_of(model.head.unit)}
     found["requests"] = {
         kind: _of_kind(model, world, how, [item for item in items if item.kind == kind], tokens, reader)
         for kind in KINDS
@@ -88,9 +92,19 @@ def accumulation_of(
 def _fitted(
     model: UnifiedModel, world: AbstractWorld, how: How, known: Mapping[str, Labels], num_fit: int, steps: int
 ) -> Attentive:
-    cache = model.encodings.learned
-    vectors = cache.tokenizer.vectors(cache.tokens([world.picture("train", index) for index in range(num_fit)])).float()
-    return fit_reader(vectors, known, model.config.drawn_in(how.order).order, steps)
+    tokens = model.encodings.learned.tokens([world.picture("train", index) for index in range(num_fit)])
+    return fit_reader(_vectors(model, _true(model, tokens)), known, model.config.drawn_in(how.order).order, steps)
+
+
+@torch.no_grad()
+def _true(model: UnifiedModel, tokens: Tensor) -> Tensor:
+    """What the head should predict for these tokens."""
+    return model.target.of(tokens)
+
+
+@torch.no_grad()
+def _vectors(model: UnifiedModel, predicted: Tensor) -> Float[Tensor, "M N D"]:
+    return model.target.vectors(predicted, model.learned).float()
 
 
 def _of_kind(
@@ -98,25 +112,23 @@ def _of_kind(
 ) -> dict[str, Any]:
     """All three measures on requests of one kind. Item i of `tokens` and of the reader's truth is scene i."""
     scene = torch.tensor([int(item.picture.rsplit("/", 1)[1]) for item in items])
-    truth = tokens[scene]
+    truth = _true(model, tokens)
     prompts = [item.sample.prompt() for item in items]
-    free = drawn(model, prompts, how)
-    ways = {"free": free, "forced": drawn(model, prompts, how, truth)}
-    vectors = {way: model.learned.vectors(found.tokens).float() for way, found in ways.items()}
-    candidates = model.learned.vectors(tokens).float()
+    free, forced = drawn(model, prompts, how), drawn(model, prompts, how, truth[scene])
+    ways = {"true": truth[scene], "free": free.predicted, "forced": forced.predicted}
+    vectors, candidates = {way: _vectors(model, found) for way, found in ways.items()}, _vectors(model, truth)
     pictures = [item.picture for item in items]
     num_tokens = tokens.shape[1]
     rank = []
-    for way, found in ways.items():
-        apart = distances(vectors[way], found.order, candidates)
+    for way in ("free", "forced"):
+        apart = distances(vectors[way], free.order, candidates, metric_of(model.head.unit))
         for reach, window in REACHES.items():
             rank += curve(within(apart, window), scene, _spread(num_tokens, 64), pictures, way=way, reach=reach)
-    with_true = {"true": Drawn(truth, free.order), **ways}
     own = {name: it[scene] for name, it in reader.truth.items()}
     read = read_by_position(
-        reader.probe, reader.fitted, model.learned, with_true, own, _asked(items, own), _spread(num_tokens, NUM_READ), pictures
+        reader.probe, reader.fitted, vectors, free.order, own, _asked(items, own), _spread(num_tokens, NUM_READ), pictures
     )
-    return {"n": len(items), "rank": rank, "reader": read, "pixels": _pixels(model, world, items, with_true)}
+    return {"n": len(items), "rank": rank, "reader": read, "pixels": _pixels(model, world, items, ways, tokens[scene])}
 
 
 def _asked(items: Sequence[ExamItem], names: Mapping[str, Any]) -> dict[str, list[int]]:
@@ -134,14 +146,16 @@ def _asked(items: Sequence[ExamItem], names: Mapping[str, Any]) -> dict[str, lis
 
 
 def _pixels(
-    model: UnifiedModel, world: AbstractWorld, items: Sequence[ExamItem], ways: Mapping[str, Drawn]
+    model: UnifiedModel, world: AbstractWorld, items: Sequence[ExamItem], ways: Mapping[str, Tensor], tokens: Tensor
 ) -> list[dict[str, Any]]:
-    """One row a way and measure: what was asked for, all at once, and what the world holds for evidence."""
+    """One row a way and measure: what was asked for, all at once, and what the world holds for evidence. `tokens` are the true
+    ones."""
     with torch.inference_mode():
-        pictures = {way: painted(model.learned, found.tokens) for way, found in ways.items()}
+        pictures = {way: painted(model.learned, model.target.tokens(predicted)) for way, predicted in ways.items()}
+        ceiling = painted(model.learned, tokens)
     rows, kind = [], items[0].kind
     for way, drawings in pictures.items():
-        found = scored(read_back(world, items, drawings, pictures["true"]), kind)
+        found = scored(read_back(world, items, drawings, ceiling), kind)
         for name in ("asked", *WHOLE, world.primary["drawing"]):
             one = found.get(f"{kind}/{name}/accuracy")
             if one is None:

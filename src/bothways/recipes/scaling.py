@@ -1,8 +1,9 @@
 """Inference-time scaling of a run: how good its drawings are against what they cost, over everything that can be turned after
 training, into scaling.json.
 
-Steps of the sampler, steps a picture, guidance and temperature one at a time from the run's own settings; and best of n, where
-the model reads its own drawings. Costs are a request's: what is drawn, decoded and, to be chosen among, read again.
+Steps of the sampler, steps a picture, guidance and temperature, and iterations and guidance of a painter that draws, one at a
+time from the run's own settings; and best of n, where the model reads its own drawings. Costs are a request's: what is drawn,
+decoded and, to be chosen among, read again.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from bothways.evaluate.compute import Cost, cost_of
 from bothways.evaluate.readback import read_back, scored, whole_of
 from bothways.evaluate.scores import Measured
 from bothways.evaluate.statistics import estimate
-from bothways.generate.choose import candidates, described
+from bothways.generate.choose import candidates, described, tokens_vary
 from bothways.generate.engine import Engine, fill, run
 from bothways.heads.choose import How
-from bothways.model.config import ModelConfig
 from bothways.model.store import load
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.sources import DRAWING, READING, trains
-from bothways.recipes.ways import OWN, WHAT, temperatures_of, ways_of
+from bothways.recipes.ways import OWN, WHAT, Way, temperatures_of, ways_of
+from bothways.vision.painter import exchange_painter, painting_as
 from bothways.vision.tokenizer import painted
 from bothways.worlds.world import AbstractWorld
 
@@ -69,14 +70,16 @@ def scaling_of(
     num: int = 200,
     most: int = 8,
     step: int | None = None,
+    painter: Path | str | None = None,
     progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
     """Measures `what` and writes it into the run's scaling.json, beside what was measured before on the same requests; returns
     the whole. Every way is written as soon as it is measured.
 
     `num`: requests that name everything, of validation scenes. `most`: drawings of a request to choose among, a power of two.
-    `progress` is told what is measured next. Raises: ConfigError for what does not exist, or where none of it can be turned;
-    RunError where there is no run or checkpoint; DataError when the run was not trained to draw.
+    `painter`: the file of one that paints in place of the run's own. `progress` is told what is measured next.
+    Raises: ConfigError for what does not exist, where none of it can be turned, and for a painter of other tokens; RunError
+    where there is no run or checkpoint; DataError when the run was not trained to draw.
     """
     for name in what:
         if name not in WHAT:
@@ -86,21 +89,24 @@ def scaling_of(
     if not trains(recipe, DRAWING):
         raise DataError(f"The run {folder.path} was not trained to draw, so there is nothing to spend more operations on.")
     how = how_to_draw(recipe.exam)
-    _check_turns(recipe.model, what, how, most)
     model, at = load(folder, step)
     model.eval()
+    if painter is not None:
+        exchange_painter(model.learned, Path(painter))
+    _check_turns(model, what, how, most)
     world = recipe.world.build()
     items = exam(world, "validation", num, recipe.exam.seed, ("drawing",))
     asked = _Asked(model, world, items, _rebuilt(model, items), recipe.exam.batch_size)
     told = {"step": at, "num": len(items), "how": asdict(how), "head": model.head.config.kind}
     told |= {"learned": model.learned.spec.kind, "reads": trains(recipe, READING)}
+    told |= {"painter": None if painter is None else str(painter)}
     found = _begun(folder.path / FILE, told, what)
-    for axis, value, other in ways_of(recipe.model, model.learned.spec.num_tokens, how):
-        if axis in (OWN, *what):
-            progress(f"{axis} {value:g}")
-            found["rows"].append({"axis": axis, "value": value, **_of_way(asked, other)})
+    for way in ways_of(model, how):
+        if way.axis in (OWN, *what):
+            progress(f"{way.axis} {way.value:g}")
+            found["rows"].append({"axis": way.axis, "value": way.value, **_of_way(asked, way)})
             write_json(folder.path / FILE, found)
-    for temperature in temperatures_of(recipe.model, how) if most > 1 and "best_of" in what else ():
+    for temperature in temperatures_of(model, how) if most > 1 and "best_of" in what else ():
         progress(f"best of {most} at temperature {temperature:g}")
         rows, apart = _of_choosing(asked, replace(how, temperature=temperature), most)
         found["rows"] += rows
@@ -109,15 +115,15 @@ def scaling_of(
     return found
 
 
-def _check_turns(config: ModelConfig, what: Sequence[str], how: How, most: int) -> None:
+def _check_turns(model: UnifiedModel, what: Sequence[str], how: How, most: int) -> None:
     """Raises: ConfigError when nothing of `what` can be turned of such a model."""
-    axes = {axis for axis, _, _ in ways_of(config, config.learned.spec.num_tokens, how)} - {OWN}
-    if most > 1 and temperatures_of(config, how):
+    axes = {way.axis for way in ways_of(model, how)} - {OWN}
+    if most > 1 and temperatures_of(model, how):
         axes.add("best_of")
     if not axes & set(what):
         raise ConfigError(
-            f"Nothing of {', '.join(what)} can be turned of a model with the head `{config.head.kind}` in the order "
-            f"{config.order}; ask for some of {', '.join(name for name in WHAT if name in axes)}."
+            f"Nothing of {', '.join(what)} can be turned of a model with the head `{model.config.head.kind}` in the "
+            f"order {model.config.order} with this painter; ask for some of {', '.join(name for name in WHAT if name in axes)}."
         )
 
 
@@ -130,9 +136,10 @@ def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, A
     return told | {"rows": rows, "choosing": [] if "best_of" in what else before.get("choosing", [])}
 
 
-def _of_way(asked: _Asked, how: How) -> dict[str, Any]:
-    found = asked.scores(fill(asked.model, asked.prompts, how, asked.batch_size))
-    cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], how))
+def _of_way(asked: _Asked, way: Way) -> dict[str, Any]:
+    with painting_as(asked.model.learned, way.painting):
+        found = asked.scores(fill(asked.model, asked.prompts, way.how, asked.batch_size))
+        cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], way.how))
     return _costs((1 / COSTED) * cost) | _told("asked", found["drawing/asked/accuracy"]) | _told("whole", whole_of(found))
 
 
@@ -146,15 +153,19 @@ def _of_choosing(asked: _Asked, how: How, most: int) -> tuple[list[dict[str, Any
     values = {key: pools(dict(zip(one.ids, one.values, strict=True)), names) for key, one in _kept(found).items()}
     read = np.array(described(model, by_round)).reshape(most, -1).T
     scores = {"reads them itself": -read, "world's reader": values["asked"]}
-    if model.head.unit == "nats" and not model.config.drawing.in_place:  # tokens decoded in parallel have no likelihood
+    varied = tokens_vary(model.config, how)
+    if (
+        varied and model.head.unit == "nats" and not model.config.drawing.in_place
+    ):  # decoded in parallel they have no likelihood
         scores["own likelihood"] = -np.array([[one.nats for one in of] for of in drawn])
     draw, decode, reading = _parts(asked, how)
     rows = [_choice(asked, values, None, how, 1, "random", draw + decode)]
     for num in (2**power for power in range(1, most.bit_length())):
+        drawn_all = (num if varied else 1) * draw  # one and the same drawing is painted again, not drawn
         costs = {
-            "reads them itself": num * (draw + decode + reading),
-            "own likelihood": num * draw + decode,
-            "world's reader": num * (draw + decode),
+            "reads them itself": drawn_all + num * (decode + reading),
+            "own likelihood": drawn_all + decode,
+            "world's reader": drawn_all + num * decode,
         }
         rows += [_choice(asked, values, score, how, num, who, costs[who]) for who, score in scores.items()]
     apart = {who: told_apart(values["asked"], score) for who, score in scores.items()}

@@ -14,6 +14,7 @@ KINDS = {"drawing": "Requests that name everything", "open_drawing": "Requests t
 HEADS = {"drawing": "all named: ", "open_drawing": "some left open: "}
 WAYS = {"true": ("true tokens", "arm3"), "forced": ("teacher-forced", "arm1"), "free": ("free-running", "arm0")}
 LEGEND = {name: colour for name, colour in WAYS.values()}
+METRICS = {"squared_distance": "squared distance", "one_minus_cosine": "1 − cosine"}
 MEASURES = {
     "asked": "share of what was asked for",
     "gate": "weather and both corners as asked",
@@ -37,7 +38,7 @@ def write_accumulation(run: Path) -> Path:
         }
         for kind, held in found["requests"].items()
     ]
-    values = {"run": run.name, "found": found, "legend": LEGEND, "groups": groups}
+    values = {"run": run.name, "found": found, "metric": METRICS[found["metric"]], "legend": LEGEND, "groups": groups}
     write_atomic(run / "accumulation.html", page("accumulation.html", values))
     write_atomic(run / "accumulation.svg", sheet([plot for group in groups for plot in group["plots"]], LEGEND, columns=4))
     return run / "accumulation.html"

@@ -17,7 +17,6 @@ CHOOSERS = {
     "reads them itself": ("reads them itself", "arm0"),
     "world's reader": ("world's reader (oracle)", "arm3"),
 }
-LEGEND = {"one setting at a time": "arm4", **dict(CHOOSERS.values())}
 QUALITIES = {"asked": "share of what was asked for", "whole": "all at once as asked"}
 SETTINGS = {
     "own settings": "own settings",
@@ -25,8 +24,11 @@ SETTINGS = {
     "draw_steps": "steps a picture",
     "guidance": "guidance",
     "temperature": "temperature",
+    "painter_iterations": "iterations of the painter",
+    "painter_guidance": "guidance of the painter",
 }
-COSTLY = ("sampling_steps", "draw_steps")  # what is turned to spend more; the others cost the same whatever their value
+# What is turned to spend more; the others cost the same whatever their value.
+COSTLY = ("sampling_steps", "draw_steps", "painter_iterations")
 
 
 def write_scaling(run: Path) -> Path:
@@ -39,14 +41,22 @@ def write_scaling(run: Path) -> Path:
     values = {
         "run": run.name,
         "found": found,
-        "legend": LEGEND,
+        "legend": _legend(found),
         "groups": groups,
         "rows": [told_row(row) for row in sorted_rows(found)],
         "choosers": [name for name in CHOOSERS if name != "random"],
     }
     write_atomic(run / "scaling.html", page("scaling.html", values))
-    write_atomic(run / "scaling.svg", sheet([plot for _, plots in groups for plot in plots], LEGEND, columns=len(groups[0][1])))
+    plots = [plot for _, some in groups for plot in some]
+    write_atomic(run / "scaling.svg", sheet(plots, _legend(found), columns=len(groups[0][1])))
     return run / "scaling.html"
+
+
+def _legend(found: dict[str, Any]) -> dict[str, str]:
+    """Name -> colour of what is drawn."""
+    turned = any(row["axis"] not in ("own settings", "best_of") for row in found["rows"])
+    chose = {row["chooser"] for row in found["rows"] if row["axis"] == "best_of"}
+    return ({"one setting at a time": "arm4"} if turned else {}) | dict(told for who, told in CHOOSERS.items() if who in chose)
 
 
 def _own(found: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def plots_of(found: dict[str, Any], quality: str, head: str = "") -> list[str]:
     plots = []
     for axis in [name for name in SETTINGS if name != "own settings" and any(row["axis"] == name for row in rows)]:
         some = [row for row in rows if row["axis"] == axis]
-        across = Axis("operations a request", scale=math.log) if axis in COSTLY else Axis(axis)
+        across = Axis("operations a request", scale=math.log) if axis in COSTLY else Axis(SETTINGS[axis])
         points = [_point(row, quality, row["flops"] if axis in COSTLY else row["value"]) for row in some]
         names = [f"{row['value']:g}" for row in some] if axis in COSTLY else ()
         plots.append(line_plot(f"{head}{SETTINGS[axis]}", [Curve(axis, "arm4", points, names)], across, up, levels))

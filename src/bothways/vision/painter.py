@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from jaxtyping import Float
@@ -16,7 +18,8 @@ from torch import Tensor, nn
 
 from bothways.core.errors import ConfigError
 from bothways.vision import PAINTERS
-from bothways.vision.painter_configs import PainterConfig
+from bothways.vision.painter_configs import MaskedPainterConfig, PainterConfig
+from bothways.vision.painting_config import PaintingConfig
 from bothways.vision.tokenizer import AbstractTokenizer
 from bothways.vision.weights import fingerprint, read_weights
 
@@ -72,3 +75,36 @@ def load_painter(path: Path, tokenizer: AbstractTokenizer) -> AbstractPainter:
     painter = config.build(tokenizer.spec)
     painter.load_weights(weights)
     return painter.requires_grad_(False).eval()
+
+
+def exchange_painter(tokenizer: AbstractTokenizer, path: Path) -> None:
+    """Has the tokens of a tokenizer painted by the painter in a file from now on. Raises: ConfigError where its tokens are not
+    painted, or as `load_painter`."""
+    if not hasattr(tokenizer, "painter"):
+        raise ConfigError(
+            f"Found the painter {path}, and `{tokenizer.spec.kind}` tokens are decoded by their own tokenizer; leave the "
+            "painter out, or give a run that draws tokens which are painted (`semantic`, `codes`)."
+        )
+    tokenizer.painter = load_painter(path, tokenizer)
+
+
+def painting_of(tokenizer: AbstractTokenizer) -> PaintingConfig | None:
+    """How its tokens are painted, where that may be chosen anew for every picture; None where a picture follows from its tokens
+    alone."""
+    painter = getattr(tokenizer, "painter", None)
+    found = painter and painter.config
+    return found.painting if isinstance(found, MaskedPainterConfig) else None
+
+
+@contextmanager
+def painting_as(tokenizer: AbstractTokenizer, painting: PaintingConfig | None) -> Iterator[None]:
+    """Has its tokens painted so for a while; None changes nothing. Raises: ConfigError where its painter cannot paint so."""
+    if painting is None:
+        yield
+        return
+    own = tokenizer.painter.config
+    tokenizer.painter.config = own.painting_as(painting)
+    try:
+        yield
+    finally:
+        tokenizer.painter.config = own

@@ -1,6 +1,7 @@
 """The semantic reader: an attentive probe that learned on true tokens what pictures show, put before tokens that a model drew.
 
-No decoder and no painter stands between, so token spaces that are painted with unequal means compare by what their tokens say.
+Tokens here are points of the space that a head predicts in: a tokenizer's, or a backbone's input embeddings. No decoder and no
+painter stands between, so spaces that are painted with unequal means compare by what is said in them.
 It learned on pictures of which only some tokens are there, in the order of drawing, so it reads the first n tokens of any. What
 it reads from the true tokens of held-out pictures is the ceiling, the best constant answer is chance.
 """
@@ -15,9 +16,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from bothways.evaluate.statistics import estimate
-from bothways.generate.drawn import Drawn
 from bothways.vision.probe import Attentive, Labels, fit_attentive, values
-from bothways.vision.tokenizer import AbstractTokenizer
 
 STEPS = 1500
 
@@ -40,21 +39,21 @@ def fit_reader(vectors: Float[Tensor, "M N D"], labels: Mapping[str, Labels], or
 def read_by_position(
     reader: Attentive,
     fitted: Mapping[str, Labels],
-    tokenizer: AbstractTokenizer,
-    ways: Mapping[str, Drawn],
+    ways: Mapping[str, Float[Tensor, "M N D"]],
+    order: Int[Tensor, "M N"],
     truth: Mapping[str, Labels],
     asked: Mapping[str, Collection[int]],
     positions: Sequence[int],
     pictures: Sequence[str],
 ) -> list[dict[str, Any]]:
     """One row an attribute, way and position: value, chance and skill (0 = the best constant answer, 1 = perfect) with the
-    standard error of the skill, over the items of `asked[attribute]`. `ways`: name -> tokens of the same M pictures, whose
-    labels are `truth` and names `pictures`. Attributes asked of fewer than two pictures are left out."""
+    standard error of the skill, over the items of `asked[attribute]`. `ways`: name -> vectors of the same M pictures, whose
+    labels are `truth` and names `pictures`; `order[m, n]` is the place of the token drawn n-th. Attributes asked of fewer than
+    two pictures are left out."""
     rows = []
-    for way, found in ways.items():
-        vectors = tokenizer.vectors(found.tokens).float()
+    for way, vectors in ways.items():
         for position in positions:
-            answers = reader(vectors, _first(found.order, position))
+            answers = reader(vectors, _first(order, position))
             for name, labels in truth.items():
                 at = sorted(asked[name])
                 if len(at) < 2:

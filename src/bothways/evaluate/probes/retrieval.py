@@ -1,8 +1,9 @@
 """Which picture was meant? The rank of the true one among candidates, by distance from the tokens drawn so far.
 
-Losses of two token spaces cannot be compared (a cosine here, nats there); ranks among the same pictures can. By position in the
-order of drawing there are two: of the whole `prefix` of n tokens, which knows more with every token, and of a `window` of the
-last few alone, which does not, so that a model that goes astray shows there.
+Losses of two token spaces cannot be compared (a cosine here, nats there); ranks among the same pictures can, each by the
+distance that its head learns by, where that is one: the mean of 1 - cosine over a picture's tokens is the loss of a head that
+predicted them. By position in the order of drawing there are two: of the whole `prefix` of n tokens, which knows more with
+every token, and of a `window` of the last few alone, which does not, so that a model that goes astray shows there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -22,18 +24,30 @@ WINDOW = 8  # tokens
 TIE = 1e-9  # of the mean distance: sums of equal numbers in another order
 
 
+def _squared_distance(a: Float[Tensor, "M D"], b: Float[Tensor, "K D"]) -> Float[Tensor, "M K"]:
+    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()
+
+
+def _one_minus_cosine(a: Float[Tensor, "M D"], b: Float[Tensor, "K D"]) -> Float[Tensor, "M K"]:
+    return 1 - F.normalize(a, dim=1) @ F.normalize(b, dim=1).T
+
+
+METRICS = {"squared_distance": _squared_distance, "one_minus_cosine": _one_minus_cosine}
+
+
+def metric_of(unit: str) -> str:
+    """The distance by which a head learns whose losses have that unit; squared distance for all that have none, such as a
+    likelihood of codes."""
+    return unit if unit in METRICS else "squared_distance"
+
+
 def distances(
-    drawn: Float[Tensor, "M N D"], order: Int[Tensor, "M N"], candidates: Float[Tensor, "K N D"]
+    drawn: Float[Tensor, "M N D"], order: Int[Tensor, "M N"], candidates: Float[Tensor, "K N D"], metric: str
 ) -> Float[Tensor, "M K N"]:
-    """Squared distance of the token drawn n-th from each candidate's token at that place. `drawn` and `candidates` are the
-    vectors of tokens in raster order."""
-    by_place = torch.stack(
-        [
-            torch.cdist(mine.double(), theirs.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
-            for mine, theirs in zip(drawn.unbind(1), candidates.unbind(1), strict=True)
-        ],
-        -1,
-    )
+    """Distance, by a name of METRICS, of the token drawn n-th from each candidate's token at that place. `drawn` and
+    `candidates` are the vectors of tokens in raster order."""
+    apart, pairs = METRICS[metric], zip(drawn.double().unbind(1), candidates.double().unbind(1), strict=True)
+    by_place = torch.stack([apart(mine, theirs) for mine, theirs in pairs], -1)
     return by_place.gather(2, order[:, None].expand(-1, len(candidates), -1))
 
 
