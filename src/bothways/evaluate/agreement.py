@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bothways.evaluate.answers import Exam
 from bothways.evaluate.metrics import Scale, exact
 from bothways.evaluate.paper import Paper
 from bothways.evaluate.scores import Measured
+from bothways.evaluate.second import shipped
 from bothways.worlds.world import AbstractWorld
 
 KIND = "agreement"
@@ -43,8 +45,17 @@ def measure(paper: Paper) -> list[Measured]:
             wanted = line.requested or {}
             found = compared(paper.world, wanted, paper.readings[line.id], paper.second_readings[line.id], paper.exam.scales)
             for name, pair in found.items():
-                rows[name.partition("@")[0]].append((line.id, line.picture, pair))
+                attribute, _, where = name.partition("@")
+                rows[attribute].append((f"{line.id}@{where}" if where else line.id, line.picture, pair))
     return [one for attribute, own in rows.items() for one in _of(attribute, own, paper.exam.scale(attribute))]
+
+
+def why_none(exam: Exam) -> str:
+    """Why a run with drawings has no agreement among its scores, in a sentence."""
+    from bothways.evaluate.mark import world_of
+
+    reason = shipped.why_none(world_of(exam).config, exam.size_px)
+    return reason or "These drawings were marked before there was a second reader; `bothways mark RUN` has it read them."
 
 
 def compared(

@@ -41,7 +41,7 @@ def examination(
 
 
 def shares(world: AbstractWorld, split: Split, pictures: Sequence[np.ndarray], reader: SecondReader) -> dict[str, Any]:
-    """Attribute -> shares of the facts that each reader has right and finds unreadable, and of those that both read the same."""
+    """Attribute -> shares of its facts: what each reader has right, what each finds unreadable, what both read the same."""
     found: dict[str, list[tuple[float, ...]]] = {}
     for index, (pixels, second) in enumerate(zip(pictures, reader.read(pictures), strict=True)):
         facts = {name: value for name, value in world.facts(world.scene(split, index)).items() if name != "rgb"}
