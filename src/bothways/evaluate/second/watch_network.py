@@ -2,7 +2,8 @@
 
 Corners and colour: the trunk's map is cut into quadrants, turned so that each lies as the top left one does, and one set of
 weights looks at all four. Hands: the disc is laid out in polar coordinates (angle by radius), where a hand is a column and
-turning the watch is moving along; layers that run around the circle score each of 60 directions for each hand.
+turning the watch is moving along; layers that run around the circle score each of 60 directions for each hand. A share of the
+battery is one number with a spread, so that near misses teach: its 101 logits are those of a Gaussian.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class WatchNetwork(AbstractReaderNetwork):
     def __init__(self, config: WatchReaderConfig):
         super().__init__()
         self.rest = {name: len(values) + 1 for name, values in WatchLabels.fields.items() if name not in MARKS}
+        self.rest["battery"] = 3  # middle, spread, unreadable
         side = config.input_px // 2 ** len(config.channels[1:]) // 2  # of a quadrant of the map
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, "second reader", "watch"))
@@ -41,10 +43,11 @@ class WatchNetwork(AbstractReaderNetwork):
 
     def forward(self, pixels: Float[Tensor, "B 3 P P"]) -> dict[str, Float[Tensor, "B C"]]:
         corners = [self.corner(quadrant.flatten(1)) for quadrant in quadrants(self.trunk(pixels))]
-        parts = self.whole(torch.cat(corners, 1)).split(list(self.rest.values()), 1)
+        parts = dict(zip(self.rest, self.whole(torch.cat(corners, 1)).split(list(self.rest.values()), 1), strict=True))
+        parts["battery"] = share_logits(parts["battery"])
         places = self.places.expand(len(pixels), -1, -1, -1).to(pixels.dtype)
         around = F.grid_sample(pixels, places, align_corners=False)
-        return dict(zip(self.rest, parts, strict=True)) | self.hands(around.flatten(1, 2))
+        return parts | self.hands(around.flatten(1, 2))
 
 
 class Around(nn.Module):
@@ -67,6 +70,13 @@ class Around(nn.Module):
             hand: torch.cat([scores[:, at, :: NUM_DIRECTIONS // marks], lost[:, at : at + 1]], 1)
             for at, (hand, marks) in enumerate(MARKS.items())
         }
+
+
+def share_logits(found: Float[Tensor, "B 3"]) -> Float[Tensor, "B 102"]:
+    """Logits of 0 to 100 percent, then "unreadable", of a middle and a spread (from half a percent) in tenths of the range."""
+    middle, spread = 50 + 10 * found[:, :1], 0.5 + 10 * F.softplus(found[:, 1:2])
+    shares = torch.arange(101, device=found.device, dtype=found.dtype)
+    return torch.cat([-0.5 * ((shares - middle) / spread) ** 2 - spread.log(), found[:, 2:]], 1)
 
 
 def quadrants(found: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B C h w"]]:
