@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import pytest
 import torch
@@ -27,7 +25,6 @@ PICO = load_recipe("pico").world
 GATES = ("weather", "weather_corner", "battery_corner", "color")
 
 
-@lru_cache(maxsize=8)
 def pictures(size_px: int, world=NANO, num: int = 60) -> tuple[list[dict], list[np.ndarray]]:
     """Facts and clean renderings of test scenes."""
     built = world.build()
@@ -145,7 +142,7 @@ def test_a_step_is_a_function_of_its_pictures_and_draws_and_its_labels_are_facts
     fields = list(training.labels.fields.items())
     for at, label, lost in zip((~kept).nonzero()[:, 1].tolist(), *(c.tolist() for c in changed), strict=True):
         values = fields[at][1]
-        assert label == lost or label == IGNORED or values[label] in gone, "what changed is gone, never another value"
+        assert label in (lost, IGNORED) or values[label] in gone, "what changed is gone, never another value"
 
 
 def test_no_reader_is_asked_while_one_is_trained(monkeypatch):

@@ -44,7 +44,7 @@ class WatchNetwork(AbstractReaderNetwork):
     def forward(self, pixels: Float[Tensor, "B 3 P P"]) -> dict[str, Float[Tensor, "B C"]]:
         corners = [self.corner(quadrant.flatten(1)) for quadrant in quadrants(self.trunk(pixels))]
         parts = dict(zip(self.rest, self.whole(torch.cat(corners, 1)).split(list(self.rest.values()), 1), strict=True))
-        parts["battery"] = share_logits(parts["battery"])
+        parts["battery"] = share_logits(parts["battery"].float())
         places = self.places.expand(len(pixels), -1, -1, -1).to(pixels.dtype)
         around = F.grid_sample(pixels, places, align_corners=False)
         return parts | self.hands(around.flatten(1, 2))
