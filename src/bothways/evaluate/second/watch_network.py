@@ -1,9 +1,9 @@
 """The network that reads watches. Two ways through the picture, because two things are to be seen.
 
-Corners and colour: the trunk's map is cut into quadrants, turned so that each lies as the top left one does, and one set of
-weights looks at all four. Hands: the disc is laid out in polar coordinates (angle by radius), where a hand is a column and
-turning the watch is moving along; layers that run around the circle score each of 60 directions for each hand. A share of the
-battery is one number with a spread, so that near misses teach: its 101 logits are those of a Gaussian.
+Corners and colour: the trunk's map, with fewer channels, is cut into quadrants, and each is looked at by weights of its own,
+for icon and bar lie elsewhere in each. Hands: the disc is laid out in polar coordinates (angle by radius), where a hand is a
+column and turning the watch is moving along; layers that run around the circle score each of 60 directions for each hand. A
+share of the battery is one number with a spread, so that near misses teach: its 101 logits are those of a Gaussian.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bothways.core.randomness import seed_of
 from bothways.evaluate.second.configs import WatchReaderConfig
 from bothways.evaluate.second.trunk import AbstractReaderNetwork, trunk
 from bothways.evaluate.second.watch import MARKS, WatchLabels
+from bothways.worlds.watch.palette import CORNERS
 
 NUM_DIRECTIONS = 60
 _PER_DIRECTION = 2  # angles that are looked at for each
@@ -36,13 +37,15 @@ class WatchNetwork(AbstractReaderNetwork):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(config.seed, "second reader", "watch"))
             self.trunk = trunk(config)
-            self.corner = nn.Sequential(nn.Linear(config.channels[-1] * side**2, config.width), nn.ReLU())
+            self.fewer = nn.Conv2d(config.channels[-1], config.corner_channels, 1)
+            self.corners = nn.ModuleList(nn.Linear(config.corner_channels * side**2, config.width) for _ in CORNERS)
             self.whole = nn.Linear(4 * config.width, sum(self.rest.values()))
             self.hands = Around(3 * config.num_radii, config.hand_channels, config.groups)
         self.register_buffer("places", polar_places(config.num_radii), persistent=False)
 
     def forward(self, pixels: Float[Tensor, "B 3 P P"]) -> dict[str, Float[Tensor, "B C"]]:
-        corners = [self.corner(quadrant.flatten(1)) for quadrant in quadrants(self.trunk(pixels))]
+        cut = quadrants(self.fewer(self.trunk(pixels)))
+        corners = [look(quadrant.flatten(1)).relu() for look, quadrant in zip(self.corners, cut, strict=True)]
         parts = dict(zip(self.rest, self.whole(torch.cat(corners, 1)).split(list(self.rest.values()), 1), strict=True))
         parts["battery"] = share_logits(parts["battery"].float())
         places = self.places.expand(len(pixels), -1, -1, -1).to(pixels.dtype)
@@ -73,17 +76,16 @@ class Around(nn.Module):
 
 
 def share_logits(found: Float[Tensor, "B 3"]) -> Float[Tensor, "B 102"]:
-    """Logits of 0 to 100 percent, then "unreadable", of a middle and a spread (from half a percent) in tenths of the range."""
-    middle, spread = 50 + 10 * found[:, :1], 0.5 + 10 * F.softplus(found[:, 1:2])
+    """Logits of 0 to 100 percent, then "unreadable", of a middle and a spread, both in units of 30 percent."""
+    middle, spread = 50 + 30 * found[:, :1], 0.5 + 30 * F.softplus(found[:, 1:2])
     shares = torch.arange(101, device=found.device, dtype=found.dtype)
     return torch.cat([-0.5 * ((shares - middle) / spread) ** 2 - spread.log(), found[:, 2:]], 1)
 
 
 def quadrants(found: Float[Tensor, "B C H W"]) -> list[Float[Tensor, "B C h w"]]:
-    """Top left, top right, bottom left, bottom right, each flipped so that the picture's corner lies at its top left."""
+    """Top left, top right, bottom left, bottom right."""
     half = found.shape[-1] // 2
-    turned = (found, found.flip(3), found.flip(2), found.flip(2, 3))
-    return [one[..., :half, :half] for one in turned]
+    return [one for row in found.split(half, 2) for one in row.split(half, 3)]
 
 
 def polar_places(num_radii: int) -> Float[Tensor, "1 R A 2"]:
