@@ -39,10 +39,9 @@ AnySecondReaderConfig = part(SecondReaderConfig, SECOND_READERS)
 
 
 class WatchReaderConfig(SecondReaderConfig):
-    """Corners and colour from the trunk's map, hands from the picture in polar coordinates."""
+    """Corners (one set of weights for all) and colour from the trunk's map, hands from the picture in polar coordinates."""
 
     kind: Literal["watch"] = "watch"
-    corner_channels: int = Field(48, gt=0)  # of the map in which corners are looked at
     num_radii: int = Field(12, gt=0)  # rings on which the disc is looked at
     hand_channels: int = Field(64, gt=0)  # of the layers that run around the disc
 

@@ -18,13 +18,14 @@ class AbstractReaderNetwork(nn.Module, ABC):
     def forward(self, pixels: Float[Tensor, "B 3 P P"]) -> dict[str, Float[Tensor, "B C"]]: ...
 
 
-def trunk(config: SecondReaderConfig) -> nn.Sequential:
+def trunk(config: SecondReaderConfig, padding_mode: str = "zeros") -> nn.Sequential:
     """The picture as a map of `channels[-1]` channels, halved in side with every further entry of `channels`."""
-    layers = [*_layer(3, config.channels[0], config.groups)]
+
+    def layer(before: int, after: int, stride: int = 1) -> tuple[nn.Module, ...]:
+        look = nn.Conv2d(before, after, 3, stride=stride, padding=1, padding_mode=padding_mode)
+        return look, nn.GroupNorm(config.groups, after), nn.ReLU()
+
+    layers = [*layer(3, config.channels[0])]
     for before, after in pairwise(config.channels):
-        layers += [*_layer(before, after, config.groups, stride=2), *_layer(after, after, config.groups)]
+        layers += [*layer(before, after, stride=2), *layer(after, after)]
     return nn.Sequential(*layers)
-
-
-def _layer(before: int, after: int, groups: int, stride: int = 1) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(before, after, 3, stride=stride, padding=1), nn.GroupNorm(groups, after), nn.ReLU()

@@ -13,7 +13,7 @@ from bothways.worlds.watch.palette import COLORS, CORNERS, HANDS, WEATHERS
 from bothways.worlds.world import Read, Reading
 
 MARKS = {"hour": 12, "minute": 60, "second": 60}
-_RADIUS = 0.4  # of the disc, as a share of the picture's side
+RADIUS = 0.4  # of the disc, as a share of the picture's side
 _RIM_PX = 1.0  # what anti-aliasing adds to it
 
 
@@ -41,12 +41,12 @@ class WatchLabels(AbstractLabels):
         y, x = np.mgrid[:size, :size] + 0.5 - size / 2
         away, part = np.hypot(y, x), (*CORNERS, "hands", "disc")[draws.integers(6)]
         if part == "hands":
-            return _filled(pixels, away < _RADIUS * size - _RIM_PX, np.float32(facts["rgb"]) * 255), dict.fromkeys(HANDS)
+            return _filled(pixels, away < RADIUS * size - _RIM_PX, np.float32(facts["rgb"]) * 255), dict.fromkeys(HANDS)
         if part == "disc":
-            return _filled(pixels, away < _RADIUS * size + _RIM_PX, np.float32([255] * 3)), dict.fromkeys((*HANDS, "color"))
+            return _filled(pixels, away < RADIUS * size + _RIM_PX, np.float32([255] * 3)), dict.fromkeys((*HANDS, "color"))
         here = (y < 0) == part.startswith("top")
         here &= (x < 0) == part.endswith("left")
-        here &= away >= _RADIUS * size + _RIM_PX
+        here &= away >= RADIUS * size + _RIM_PX
         gone = [
             name for thing in ("weather", "battery") if facts[f"{thing}_corner"] == part for name in (thing, f"{thing}_corner")
         ]
