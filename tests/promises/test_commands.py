@@ -37,6 +37,7 @@ PROMISED = {
     "inspect": {"--num", "--source", "--draw-steps", "--set"},
     "train": {"--out", "--resume", "--set"},
     "train-tokenizer": {"--out", "--resume", "--set"},
+    "train-reader": {"--out", "--resume", "--set"},
     "evaluate": {
         "--step",
         "--split",

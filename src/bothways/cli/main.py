@@ -45,7 +45,7 @@ app = typer.Typer(
 )
 _PANELS = {
     "Start": {"quickstart": quickstart.quickstart, "recipes": recipes.recipes, "inspect": inspect.inspect, "size": size.size},
-    "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer},
+    "Train": {"train": train.train, "train-tokenizer": train.train_tokenizer, "train-reader": train.train_reader},
     "Measure": {
         "evaluate": evaluate.evaluate,
         "mark": evaluate.mark,

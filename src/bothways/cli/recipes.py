@@ -18,7 +18,7 @@ def recipes() -> None:
     for name, recipe in found.items():
         if recipe.kind == "model":
             corners.add_row(name, *_corner(recipe.model))
-    others = table("tokenizer", "makes")
+    others = table("tokenizer or reader", "makes")
     for name, recipe in found.items():
         if recipe.kind != "model":
             others.add_row(name, _makes(recipe))
@@ -47,5 +47,8 @@ def _corner(model) -> tuple[str, ...]:
 def _makes(recipe) -> str:
     if recipe.kind == "text":
         return f"BPE, {recipe.num_entries} entries"
+    if recipe.kind == "reader":
+        sizes = " and ".join(map(str, recipe.reader.sizes_px))
+        return f"a second reader of {recipe.reader.kind}, {sizes} px"
     spec = recipe.tokenizer.spec
     return f"{spec.kind}, {spec.size_px} px, {' x '.join(map(str, spec.grid))} tokens"

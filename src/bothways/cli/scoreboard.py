@@ -28,12 +28,13 @@ def show(sheets: Mapping[str, Sheet], run: Path, name: str, console: Console) ->
         ("drawing, open requests", "open_drawing", _DRAWING),
         ("editing", "editing", _EDITING),
         ("captions", "captions", _CAPTIONS),
+        ("readers' agreement", "agreement", _AGREEMENT),
     ):
         rows = _rows(sheet, kind, [column.measure for column in columns])
         if rows:
             console.print(_table(sheet, title, kind, rows, columns))
             console.print()
-    for line in [*_kept_besides(sheet), *_likelihoods(sheet), *_token_errors(sheet)]:
+    for line in [*_no_agreement(sheet), *_kept_besides(sheet), *_likelihoods(sheet), *_token_errors(sheet)]:
         console.print(line, markup=False)
     others = [other for other in sheets if other != name]
     if others:
@@ -81,6 +82,12 @@ _DRAWING = (
     Column("unreadable", "unreadable", _value),
 )
 _EDITING = (*_ACCURACY, Column("asked", "asked", _value), Column("kept", "kept", _value))
+_AGREEMENT = (
+    Column("the same", "same", _with_error),
+    Column("accuracy, second", "second_accuracy", _value),
+    Column("first alone", "first_alone", _value),
+    Column("second alone", "second_alone", _value),
+)
 _CAPTIONS = (Column("F1", "f1", _with_error), Column("chance", "f1", _chance), Column("ceiling", "f1", _ceiling))
 
 
@@ -103,6 +110,15 @@ def _table(sheet: Sheet, title: str, kind: str, rows: list[str], columns: tuple[
         cells = ["" if score is None else column.shown(score) for column, score in zip(used, scores, strict=True)]
         found.add_row(row, *cells, style="dim" if row in levels or row.startswith("gate") else None)
     return found
+
+
+def _no_agreement(sheet: Sheet) -> list[str]:
+    """Why drawings were not read a second time, where they were not."""
+    from bothways.evaluate.agreement import why_none
+    from bothways.evaluate.answers import Exam
+
+    drew = any(name.startswith("drawing/") for name in sheet.scores)
+    return [why_none(Exam.parse(sheet.exam))] if drew and not _rows(sheet, "agreement", ["same"]) else []
 
 
 def _kept_besides(sheet: Sheet) -> list[str]:

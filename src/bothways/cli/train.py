@@ -1,4 +1,4 @@
-"""`bothways train` and `bothways train-tokenizer`."""
+"""`bothways train`, `bothways train-tokenizer` and `bothways train-reader`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def train_tokenizer(recipe: RecipeArgument, out: OutOption, resume: ResumeOption
     found = load_recipe(recipe, parse_overrides(changes))
     if found.kind == "model":
         raise ConfigError(f"The recipe `{recipe}` makes a model, not a tokenizer; use `bothways train`.")
+    if found.kind == "reader":
+        raise ConfigError(f"The recipe `{recipe}` makes a reader, not a tokenizer; use `bothways train-reader`.")
     from bothways.recipes import tokenizers
 
     if found.kind == "text":
@@ -62,6 +64,20 @@ def train_tokenizer(recipe: RecipeArgument, out: OutOption, resume: ResumeOption
     steps = f"Trained {took.steps} steps, " if took.steps else "Looked at "
     say(f"{steps}{took.samples} pictures in {_time(took.seconds)}.")
     say(f"The weights are in {out / f'{made}.safetensors'}, their held-out scores in {out / f'{made}.json'}")
+
+
+def train_reader(recipe: RecipeArgument, out: OutOption, resume: ResumeOption = False, changes: SetOption = ()) -> None:
+    """Train a second reader of drawings, which checks the world's own one and decides nothing."""
+    from bothways.core.config import parse_overrides
+    from bothways.recipes.recipe import load_recipe
+
+    found = load_recipe(recipe, parse_overrides(changes), kind="reader")
+    from bothways.recipes import readers
+
+    notice(f"{found.name}: {found.train.steps} steps of {found.samples_per_step} pictures, then both readers on the test split")
+    took = readers.train_reader(found, out, resume=resume, console=progress())
+    say(f"Trained {took.steps} steps, {took.samples} pictures in {_time(took.seconds)}.")
+    say(f"The weights are in {out / 'reader.safetensors'}, what both readers read in {out / 'reader.json'}")
 
 
 def _time(seconds: float) -> str:

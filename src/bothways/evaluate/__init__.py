@@ -12,6 +12,7 @@ MEASURES = Catalogue(
         "follows": "bothways.evaluate.follows:measure",
         "editing": "bothways.evaluate.editing:measure",
         "likelihood": "bothways.evaluate.likelihood:measure",
+        "agreement": "bothways.evaluate.agreement:measure",
         "tokens": "bothways.evaluate.tokens:measure",
     },
 )

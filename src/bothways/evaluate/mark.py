@@ -1,4 +1,5 @@
-"""`mark`: scores from files alone. No model is loaded: answers.jsonl, the drawn PNGs and the world's reader suffice."""
+"""`mark`: scores from files alone. No model is loaded: answers.jsonl, the drawn PNGs and the world's reader suffice. Where a
+second reader ships for the world and the size, drawings are read by it too (`agreement.py`)."""
 
 from __future__ import annotations
 
@@ -17,16 +18,18 @@ from bothways.evaluate import MEASURES
 from bothways.evaluate.answers import Exam, Line, exams_of, read_answers, read_png
 from bothways.evaluate.paper import Paper
 from bothways.evaluate.scores import Measured, Sheet, dump_scores
+from bothways.evaluate.second.shipped import why_none
 from bothways.worlds import WORLDS
 from bothways.worlds.world import AbstractWorld
 
 # The three arms of a study share their reconstructions, and a run is marked more than once: each picture is read once.
 _SEEN: dict[tuple[str, str], dict[str, Any]] = {}
+_SEEN_BY_SECOND: dict[tuple[str, str], dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
 class Marked:
-    """`sheets`: exam name -> scores. `read_s`: seconds that the reader took for pictures it had not seen yet."""
+    """`sheets`: exam name -> scores. `read_s`: seconds that the readers took for pictures they had not seen yet."""
 
     sheets: dict[str, Sheet]
     read_s: float
@@ -61,7 +64,8 @@ def world_of(exam: Exam) -> AbstractWorld:
 def _paper(folder: Path, exam: Exam, lines: list[Line], world: AbstractWorld) -> tuple[Paper, float]:
     began = time.perf_counter()
     readings = readings_of(folder, lines, world)
-    return Paper(exam, tuple(lines), world, readings), time.perf_counter() - began
+    second = second_readings_of(folder, [line for line in lines if line.kind == "drawing"], world, exam.size_px)
+    return Paper(exam, tuple(lines), world, readings, second), time.perf_counter() - began
 
 
 def readings_of(folder: Path, lines: Sequence[Line], world: AbstractWorld) -> dict[str, Mapping[str, Any]]:
@@ -71,10 +75,30 @@ def readings_of(folder: Path, lines: Sequence[Line], world: AbstractWorld) -> di
 
 def read_once(pixels: np.ndarray, world: AbstractWorld) -> Mapping[str, Any]:
     """What the world's reader sees in uint8 (P, P, 3), from memory where it has seen these pixels before."""
-    key = (world.config.digest(), hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest())
+    key = _key(pixels, world)
     if key not in _SEEN:
         _SEEN[key] = world.read(pixels).to_json()
     return _SEEN[key]
+
+
+def second_readings_of(folder: Path, lines: Sequence[Line], world: AbstractWorld, size_px: int) -> dict[str, Mapping[str, Any]]:
+    """As `readings_of`, by the second reader; empty where none ships for pictures of that size of the world."""
+    pictures = {line.id: read_png(folder / line.image) for line in lines if line.image}
+    if not pictures or why_none(world.config, size_px) is not None:
+        return {}
+    keys = {name: _key(pixels, world) for name, pixels in pictures.items()}
+    fresh = {keys[name]: pixels for name, pixels in pictures.items() if keys[name] not in _SEEN_BY_SECOND}
+    if fresh:
+        from bothways.evaluate.second.reader import second_reader  # loads torch, which marking needs for nothing else
+
+        found = second_reader(world.config, size_px).read(list(fresh.values()))
+        _SEEN_BY_SECOND.update({key: one.to_json() for key, one in zip(fresh, found, strict=True)})
+    return {name: _SEEN_BY_SECOND[key] for name, key in keys.items()}
+
+
+def _key(pixels: np.ndarray, world: AbstractWorld) -> tuple[str, str]:
+    """Equal for equal pixels, read in equal worlds."""
+    return world.config.digest(), hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest()
 
 
 def _scores(measured: list[Measured], items: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ A measure is a function `measure(paper) -> list[Measured]`, one file and one lin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,12 +32,14 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Paper:
-    """`readings`: item id -> attribute -> value read from its picture, None where unreadable."""
+    """`readings`: item id -> attribute -> value read from its picture, None where unreadable. `second_readings`: the same by
+    the second reader, of drawings alone, and empty where none reads this world at this size."""
 
     exam: Exam
     lines: tuple[Line, ...]
     world: AbstractWorld
     readings: Mapping[str, Mapping[str, Any]]
+    second_readings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def of_kind(self, kind: str) -> list[Line]:
         return [line for line in self.lines if line.kind == kind]

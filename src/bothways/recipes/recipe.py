@@ -14,6 +14,7 @@ from bothways.layout.order import Order, check_draw_steps
 from bothways.model.config import ModelConfig
 from bothways.recipes.faithful import P1, with_p1
 from bothways.recipes.read import path_of, read_recipe
+from bothways.recipes.reader_recipe import ReaderRecipe
 from bothways.train.config import TrainConfig
 from bothways.vision.configs import AnyTokenizerConfig, VQConfig
 from bothways.vision.training_configs import AnyObjectiveConfig, VQTrainingConfig
@@ -137,9 +138,19 @@ class TextTokenizerRecipe(Config):
         return self
 
 
-AnyRecipe = Recipe | TokenizerRecipe | TextTokenizerRecipe
-KINDS: dict[str, type[AnyRecipe]] = {"model": Recipe, "tokenizer": TokenizerRecipe, "text": TextTokenizerRecipe}
-COMMANDS = {"model": "bothways train", "tokenizer": "bothways train-tokenizer", "text": "bothways train-tokenizer"}
+AnyRecipe = Recipe | TokenizerRecipe | TextTokenizerRecipe | ReaderRecipe
+KINDS: dict[str, type[AnyRecipe]] = {
+    "model": Recipe,
+    "tokenizer": TokenizerRecipe,
+    "text": TextTokenizerRecipe,
+    "reader": ReaderRecipe,
+}
+COMMANDS = {
+    "model": "bothways train",
+    "tokenizer": "bothways train-tokenizer",
+    "text": "bothways train-tokenizer",
+    "reader": "bothways train-reader",
+}
 
 
 def load_recipe(name: str, changes: dict[str, Any] | None = None, kind: str | None = None) -> AnyRecipe:

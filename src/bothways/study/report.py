@@ -9,6 +9,7 @@ from typing import Any
 
 from bothways.core.config import digest_of, read_yaml
 from bothways.core.disk import read_json, write_atomic, write_json
+from bothways.study.agreement_table import agreement_rows, why_no_agreement
 from bothways.study.claims import rules_of
 from bothways.study.dial import dial_plots
 from bothways.study.examples import answers, edits, requests
@@ -87,6 +88,8 @@ def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) 
         "drawing_arms": drawing,
         "drawing_pictures": _num_pictures(found, drawing, "drawing/"),
         "open_pictures": _num_pictures(found, drawing, "open_drawing/"),
+        "agreement": agreement_rows(found, drawing),
+        "no_agreement": why_no_agreement(found, drawing),
         "editing": editing(found),
         "edits": edits(found, colours),
         "plots": curve_plots(found, colours),
