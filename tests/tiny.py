@@ -73,7 +73,9 @@ def backbone_model(family: str, path: str, window_tokens: int = 2, loudness: flo
 
 
 def _encodings(chosen: ModelConfig) -> Encodings:
-    return _shared(ModelConfig(given=chosen.given, learned=chosen.learned))
+    known = {"given": chosen.given, "learned": chosen.learned}
+    beside = {"painter": chosen.painter, "head": {"kind": "regression"}} if chosen.painter else {}
+    return _shared(ModelConfig(**known, **beside))
 
 
 @lru_cache

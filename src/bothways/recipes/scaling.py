@@ -35,7 +35,6 @@ from bothways.model.unified import UnifiedModel
 from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.sources import DRAWING, READING, trains
 from bothways.recipes.ways import OWN, WHAT, temperatures_of, ways_of
-from bothways.vision.tokenizer import painted
 from bothways.worlds.world import AbstractWorld
 
 FILE = "scaling.json"
@@ -202,7 +201,7 @@ def picture_of(sample: Sample, size_px: int) -> np.ndarray:
 def _rebuilt(model: UnifiedModel, items: Sequence[ExamItem]) -> list[np.ndarray]:
     with torch.inference_mode():
         tokens = model.encodings.learned.tokens([item.truth for item in items if item.truth is not None])
-        return painted(model.learned, tokens)
+        return model.repaint(tokens)
 
 
 def _in_round(item: ExamItem, number: int) -> ExamItem:
