@@ -71,7 +71,7 @@ class DiffusionHead(NoiseHead):
         return denoiser_passes(self.network, self.config.draws_per_token)
 
 
-def denoiser_passes(network: AdaLNMLP, draws_per_token: int, num_tokens: float = 1) -> list[Pass]:
+def denoiser_passes(network: AdaLNMLP, draws_per_token: int, num_tokens: int | float = 1) -> list[Pass]:
     """The hidden state enters once a token, noisy tokens and times with every draw."""
     draws = draws_per_token * num_tokens
     return [
