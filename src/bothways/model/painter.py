@@ -86,7 +86,7 @@ class JointPainter(nn.Module):
         return [
             Pass([masked.told], told),
             Pass([masked.drawn], drawn, behind_hidden=False),
-            Pass(masked.transformer.layers, told + drawn),
+            Pass([masked.transformer], told + drawn),
             *denoised,
         ]
 
