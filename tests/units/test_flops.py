@@ -45,7 +45,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "live embedding target": {"given": KL, "learned": KL, "head": {"kind": "regression"}, "target": {"side": "live"}},
     "painter outside": PAINTED | {"painter": ALL_HIDDEN},
     "painter through the backbone": PAINTED | {"painter": ALL_HIDDEN | {"gate": 1.0}, "target": {"side": "ema"}},
-    "painter alone": PAINTED | {"painter": ALL_HIDDEN | {"gate": 0.5}, "frozen": ["all", "-painter"]},
+    "painter alone": PAINTED | {"painter": ALL_HIDDEN | {"gate": 0.5}, "frozen": ["all", "-painter", "-backbone.lm_head"]},
     "frozen painter": PAINTED | {"painter": ALL_HIDDEN | {"gate": 1.0}, "frozen": ["painter", "head"]},
     "causal given": {"causal_given": True},
     "learned marks": {"learn_marks": True},
