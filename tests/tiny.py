@@ -86,7 +86,9 @@ def apart(made: UnifiedModel) -> UnifiedModel:
 
 
 def _encodings(chosen: ModelConfig) -> Encodings:
-    return _shared(ModelConfig(given=chosen.given, learned=chosen.learned))
+    known = {"given": chosen.given, "learned": chosen.learned}
+    beside = {"painter": chosen.painter, "head": {"kind": "regression"}} if chosen.painter else {}
+    return _shared(ModelConfig(**known, **beside))
 
 
 @lru_cache

@@ -35,6 +35,7 @@ from unified_training import OneBatch
 BRANCHED = "unihetero, branched"  # as in GAS, whose positions that draw have upper layers of their own
 MODELS = [name for name in names() if load_recipe(name).kind == "model"] + [BRANCHED]
 KL = {"kind": "kl", "size_px": tiny.SIZE_PX, "unshuffle": 4, "channels": [8, 8, 8], "latent_channels": 4, "norm_groups": 4}
+PAINTER = {"width": 16, "num_layers": 1, "num_heads": 2, "denoiser": {"width": 16, "num_blocks": 1}}
 TRAIN = {"steps": 200, "lr": 1e-2, "weight_decay": 0.0, "threads": 1, "checkpoint_every_s": 1000.0, "log_every_steps": 200}
 PER_STEP = {"vqa": 4, "draw": 2, "edit": 2}  # pictures of each source in the batch; captions take longer to learn by heart
 
@@ -76,13 +77,16 @@ def small(name: str, folder: Path) -> Recipe:
     head |= {key: value for key, value in {"width": 32, "num_blocks": 1}.items() if key in head}
     backbone = {"kind": "transformers", "size": "tiny", "family": "llama", "drawing_layers": int(name == BRANCHED)}
     values["model"] |= sides | {"head": head, "backbone": backbone, "max_tokens": 256, "feedback_noise": 0.0}
+    if recipe.model.painter:
+        values["model"]["painter"]["masked"] |= PAINTER | {"latents": tokenizer("kl", folder)}
     sources = {source: PER_STEP.get(source.partition("/")[2], 0) for source in recipe.data.sources}
     values["data"] = {
         "drop_condition": 0.0,
         "sources": {source: {"samples_per_step": number, "num_pictures": 8} for source, number in sources.items()},
     }
     exam = {"sampler": recipe.exam.sampler, "sampling_steps": 4 if recipe.exam.sampler else None}
-    return Recipe.parse({**values, "name": "small", "about": "", "train": TRAIN, "exam": exam})
+    train = TRAIN | {"clip_apart": recipe.train.clip_apart}
+    return Recipe.parse({**values, "name": "small", "about": "", "train": train, "exam": exam})
 
 
 @torch.no_grad()

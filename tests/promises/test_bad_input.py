@@ -169,6 +169,7 @@ PARTS = {
         {"model.given": "{kind: semantic, weights: 'asset:captioned', painter: 'asset:semantic-painter'}"},
         "semantic-painter", "other weights", "paint noise",
     ),
+    "a painter in the model of tokens that need none": ({"model.painter": "{}"}, "`vq` tokens have", "`semantic` tokens"),
     "codes of other tokens": (
         {"model.given": "{kind: codes, weights: 'asset:codes', of: {kind: semantic, weights: 'asset:captioned'}}"},
         "codes", "other weights", "made for these",

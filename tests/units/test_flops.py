@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import tiny
 from bothways.core.sample import Sample
+from bothways.evaluate.compute import flops_of
 from bothways.layout.batch import Batch, collate
 from bothways.model.unified import UnifiedModel
 from bothways.recipes import flops
@@ -20,6 +21,9 @@ from bothways.train.optim import build_optimizer
 KL = {"kind": "kl", "size_px": 48, "channels": [32, 32, 32, 32], "latent_channels": 4, "num_res_blocks": 1, "weights": None}
 WARPED = {"kind": "warped", "of": tiny.VQ, "rotation": 0.5}
 DRAWS_KL = {"learned": KL, **tiny.SEPARATE}
+MASKED = {"latents": KL, "width": 32, "num_layers": 2, "denoiser": {"width": 16, "num_blocks": 2, "draws_per_token": 3}}
+PAINTED = {"given": tiny.SEMANTIC, "learned": tiny.SEMANTIC, "head": {"kind": "regression"}}
+ALL_HIDDEN = {"masked": MASKED, "least_hidden": 1.0}  # how many latents are hidden is drawn otherwise
 OUTSIDE = ["given_projector", "learned_projector", "next_place", "nothing_text", "nothing_image"]
 # Fused attention counts as nothing on a CPU, so the counter is shown the path that is written out.
 MATMUL = tiny.BACKBONE | {"attention": "matmul"}
@@ -39,6 +43,10 @@ MODELS: dict[str, dict[str, Any]] = {
     "masked": {"head": {"kind": "masked"}},
     "embedding target": {"given": KL, "learned": KL, "head": {"kind": "regression"}, "target": {"side": "ema"}},
     "live embedding target": {"given": KL, "learned": KL, "head": {"kind": "regression"}, "target": {"side": "live"}},
+    "painter outside": PAINTED | {"painter": ALL_HIDDEN},
+    "painter through the backbone": PAINTED | {"painter": ALL_HIDDEN | {"gate": 1.0}, "target": {"side": "ema"}},
+    "painter alone": PAINTED | {"painter": ALL_HIDDEN | {"gate": 0.5}, "frozen": ["all", "-painter", "-backbone.lm_head"]},
+    "frozen painter": PAINTED | {"painter": ALL_HIDDEN | {"gate": 1.0}, "frozen": ["painter", "head"]},
     "causal given": {"causal_given": True},
     "learned marks": {"learn_marks": True},
     "aligned source": {"aligned_source": True},
@@ -143,3 +151,14 @@ def test_encoding_a_picture_costs_what_its_convolutions_and_linear_layers_do_and
         seen.clear()
         tokenizer.decode(tokenizer.encode(torch.zeros(1, 3, 48, 48)))
         assert sum(seen) <= whole + flops.decoding_cost(tokenizer) < 1.1 * sum(seen)
+
+
+def test_painting_a_picture_costs_what_its_painter_does_and_its_latents_way_to_pixels():
+    of = tiny.model(**PAINTED, painter=ALL_HIDDEN).eval()
+    drawn = torch.zeros(1, 9, of.learned.spec.dim)
+    latents = of.painter.masked.latents
+    whole = flops.painting_cost(of)
+    with torch.inference_mode():
+        assert whole == flops_of(lambda: of.paint(drawn))
+        assert whole - flops.decoding_cost(latents) == flops_of(lambda: of.painter.masked.draw(drawn)) > 0
+    assert flops.painting_cost(tiny.model()) == flops.decoding_cost(tiny.model().learned)

@@ -40,7 +40,8 @@ def answer(
 ) -> dict[str, float]:
     """Writes exam.json, answers.jsonl and images/ into `out_dir`; returns seconds by kind of work.
 
-    Beside every drawing and edit the learned tokenizer rebuilds the true picture: what the reader gets from it is the ceiling.
+    Beside every drawing and edit stands the true picture, as the model's own way from tokens to pixels rebuilds it: what the
+    reader gets from it is the ceiling.
     Seconds: `evaluate` (texts and likelihoods) and `draw` (pictures and reconstructions), as a study's ledger has them.
     `how` and `how_to_draw` are `How` for texts and pictures (default: greedy texts; pictures as `how`). `generate=False`
     takes likelihoods alone, for learning curves. `num_drawn`: of the items that can be drawn the first so many are; None: all
@@ -102,7 +103,7 @@ def _images(
         filled = (fill or _engine())(model, [item.sample.prompt() for item in drawings], how, batch_size=batch_size)
         pictures = {item.id: _drawn(sample).pixels(size_px) for item, sample in zip(drawings, filled, strict=True)}
         full = [item for item in drawings if item.kind in WITH_TRUTH]
-        pictures |= _rebuilt(full, rebuild or rebuild_with(model.learned), size_px, batch_size)
+        pictures |= _rebuilt(full, rebuild or rebuild_with(model), size_px, batch_size)
     edits = [item for item in drawings if item.kind == "edit" and item.truth is not None]
     pictures |= {_wanted_id(item): item.truth.pixels(size_px) for item in edits}
     paths = {name: f"images/{number:05d}.png" for number, name in enumerate(pictures)}
@@ -187,16 +188,16 @@ def _default_how() -> Any:
     return How()
 
 
-def rebuild_with(tokenizer: Any) -> Rebuild:
-    """What a tokenizer makes of pictures that it encodes and decodes."""
+def rebuild_with(model: Any) -> Rebuild:
+    """What a model makes of pictures of which it knows the true tokens."""
     import torch
 
-    from bothways.vision.tokenizer import to_uint8, to_unit
+    from bothways.vision.tokenizer import to_unit
 
     def rebuild(pictures: list[AbstractPicture], size_px: int) -> np.ndarray:
         with torch.no_grad():
             pixels = to_unit(np.stack([picture.pixels(size_px) for picture in pictures]))
-            return to_uint8(tokenizer.decode(tokenizer.encode(pixels)))
+            return np.stack(model.repaint(model.learned.encode(pixels)))
 
     return rebuild
 

@@ -66,7 +66,7 @@ def check_best_of(model: UnifiedModel, how: How, num: int) -> None:
 
 def varies(model: UnifiedModel, how: How) -> bool:
     """Whether another seed gives another drawing: by its tokens, or by how they are painted."""
-    painting = painting_of(model.learned)
+    painting = painting_of(model.paints)
     painted = painting is not None and (painting.temperature > 0 or painting.num_iterations > 1)
     return painted or tokens_vary(model.config, how)
 
@@ -90,7 +90,7 @@ def candidates(
     for start in range(0, len(samples), batch_size):
         engine = None
         for which, found in enumerate(rounds):
-            with torch.inference_mode(), painting_as(model.learned, _painting(model, which)):
+            with torch.inference_mode(), painting_as(model.paints, _painting(model, which)):
                 if engine is None or tokens_vary(model.config, how):
                     engine = run(Engine(model, _seeded(how, which)), samples[start : start + batch_size])
                 filled = engine.results()
@@ -104,7 +104,7 @@ def _seeded(how: How, which: int) -> How:
 
 
 def _painting(model: UnifiedModel, which: int) -> PaintingConfig | None:
-    own = painting_of(model.learned)
+    own = painting_of(model.paints)
     return own.with_changes({"seed": seed_of(own.seed, "best of", which)}) if own and which else None
 
 

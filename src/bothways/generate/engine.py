@@ -28,7 +28,6 @@ from bothways.heads.choose import How, pick
 from bothways.layout.build import pieces
 from bothways.layout.order import Drawing, check_draw_steps
 from bothways.model.unified import UnifiedModel
-from bothways.vision.tokenizer import painted
 
 Feed = Callable[[Row, list[Value]], list[Value]]  # (row, what it has just produced) -> what it goes on with
 
@@ -122,7 +121,7 @@ class Engine:
         pictures: dict[tuple[int, int], np.ndarray] = {}
         if drawn:
             predicted = torch.from_numpy(np.stack([row.drawn[segment] for row, segment in drawn])).to(self.device)
-            found = painted(self.model.learned, self.model.target.tokens(predicted))
+            found = self.model.paint(predicted)
             pictures = {(id(row), segment): picture for (row, segment), picture in zip(drawn, found, strict=True)}
         return [self._filled(row, pictures) for row in self.rows]
 

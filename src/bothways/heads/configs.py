@@ -24,6 +24,7 @@ class HeadConfig(Config):
     accepts: ClassVar[type[Discrete] | type[Continuous]]
     needs_unit_channels: ClassVar[bool] = False  # targets must have mean 0 and variance 1 in every channel
     inside_backbone: ClassVar[bool] = False  # the backbone itself predicts, so no gradient gate fits between them
+    predicts_one: ClassVar[bool] = False  # its prediction is the token, so gradients find the way back through it
     kind: str
 
     @abstractmethod
@@ -95,6 +96,7 @@ class RegressionConfig(HeadConfig):
     """One prediction a token, no distribution: the most that it can say of what a request leaves open is the mean."""
 
     accepts = Continuous
+    predicts_one = True
     kind: Literal["regression"] = "regression"
     objective: Literal["cosine", "mse"] = "cosine"  # 1 - cosine to the target (P1's), or squared error, mean over channels
 

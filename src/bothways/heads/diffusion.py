@@ -68,11 +68,15 @@ class DiffusionHead(NoiseHead):
         return token, torch.ones(len(token), device=token.device)
 
     def passes(self) -> list[Pass]:
-        """The hidden state enters once, noisy tokens and times with every draw."""
-        network, draws = self.network, self.config.draws_per_token
-        return [
-            Pass([network.hidden]),
-            Pass([network.noisy], draws, behind_hidden=False),
-            Pass([network.time], draws, behind_hidden=False),
-            Pass([*network.blocks, network.zero_modulation, network.zero_out], draws),
-        ]
+        return denoiser_passes(self.network, self.config.draws_per_token)
+
+
+def denoiser_passes(network: AdaLNMLP, draws_per_token: int, num_tokens: int | float = 1) -> list[Pass]:
+    """The hidden state enters once a token, noisy tokens and times with every draw."""
+    draws = draws_per_token * num_tokens
+    return [
+        Pass([network.hidden], num_tokens),
+        Pass([network.noisy], draws, behind_hidden=False),
+        Pass([network.time], draws, behind_hidden=False),
+        Pass([*network.blocks, network.zero_modulation, network.zero_out], draws),
+    ]

@@ -27,7 +27,7 @@ class Pass:
     `behind_hidden`: what comes in hangs on the backbone's hidden state (else it is data)."""
 
     layers: Sequence[nn.Module]
-    times: int = 1
+    times: int | float = 1
     behind_hidden: bool = True
 
 

@@ -40,8 +40,9 @@ class Batch:
     as (row, span, picture); spans start within the padded row. A learned image with a clean copy has two spans and one
     picture. `picture[b, s]` is the row of `given_tokens` (or of `learned_tokens` where `drawn[b, s]`) that the image token
     at (b, s) belongs to, -1 elsewhere; so its value is `tokens[picture, place]`. `source[b, s]` is the row of `edited_tokens`
-    that holds the picture being edited (in the sequence it is a segment); `edited` are these pictures. `counts`: positions
-    with a duty, by "source:text", "source:image" and "source:mark"; `sources` and `sample_ids` name the rows. `share` in [0, 1)
+    that holds the picture being edited (in the sequence it is a segment); `edited` are these pictures. `latents` are what a
+    painter in the model draws of the `targets`. `counts`: positions with a duty, by "source:text", "source:image" and
+    "source:mark", and with latents pictures, by "source:painter"; `sources` and `sample_ids` name the rows. `share` in [0, 1)
     sets how much noise noised images have; None: drawn for each.
     """
 
@@ -67,6 +68,7 @@ class Batch:
     given_tokens: Any = None
     learned_tokens: Any = None
     edited_tokens: Any = None
+    latents: Any = None
     share: float | None = None
 
     def __len__(self) -> int:
@@ -91,6 +93,17 @@ class Batch:
         """The pictures in the order of the rows of `learned_tokens` (`learn`) or `given_tokens`; None: still to be drawn. A
         given one that enters as both is in both."""
         return [picture for _, span, picture in self.images if span.learn == learn and not span.copy]
+
+    @property
+    def names(self) -> list[tuple[str, int]]:
+        """What the pictures in the rows of `learned_tokens` are called: sample and segment."""
+        return [(self.sample_ids[row], span.segment) for row, span, _ in self.images if span.learn and not span.copy]
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        """The pictures that are to be drawn: their rows in the batch and, ascending, in `learned_tokens`."""
+        row, at = (self.duty == int(Duty.IMAGE)).nonzero().unbind(1)
+        drawn = torch.stack([self.picture[row, self.predicts[row, at]], row]).unique(dim=1)
+        return drawn[1], drawn[0]
 
     def to(self, device: torch.device | str) -> Batch:
         """The batch with every tensor on `device`."""

@@ -14,7 +14,10 @@ from bothways.core.ramp import RampConfig
 from bothways.core.spec import Discrete
 from bothways.heads.configs import AnyHeadConfig, CategoricalConfig
 from bothways.layout.order import Drawing, Orders
-from bothways.vision.configs import AnyTokenizerConfig, VQConfig
+from bothways.vision.configs import AnyTokenizerConfig, TokenizerConfig, VQConfig
+from bothways.vision.painter_configs import HidingConfig, MaskedPainterConfig
+
+Gate = Annotated[float, Field(ge=0, le=1)] | RampConfig  # share of a loss that passes
 
 
 class ProjectorConfig(Config):
@@ -39,6 +42,13 @@ class EmbeddingConfig(Config):
     watch_every_steps: int = Field(20, gt=0)  # steps between two looks at whether the embeddings collapse
 
 
+class JointPainterConfig(HidingConfig):
+    """A painter that learns in the same run to make pixels of what the head predicts; see model/painter.py."""
+
+    masked: MaskedPainterConfig = MaskedPainterConfig()  # the painter itself, the latents that it draws, and how it paints
+    gate: Gate = 0.0  # share of its loss that reaches the head, and through it the backbone; closed: pixels outside
+
+
 class ModelConfig(Config):
     """One corner of the space of unified models."""
 
@@ -49,7 +59,8 @@ class ModelConfig(Config):
     backbone: AnyBackboneConfig = CausalLMConfig()
     head: AnyHeadConfig = CategoricalConfig()
     target: EmbeddingConfig | None = None  # what the head predicts; null: tokens as they are
-    gate: Annotated[float, Field(ge=0, le=1)] | RampConfig = 1.0  # share of the image losses that reaches the backbone
+    gate: Gate = 1.0  # share of the image losses that reaches the backbone
+    painter: JointPainterConfig | None = None  # trained beside the backbone, paints in place of the learned tokenizer's own
     order: Orders = "raster"  # in which a learned picture's tokens are predicted: raster (in place too), random, or mixed
     raster_share: float = Field(0.5, ge=0, le=1)  # share of the samples in raster order where it is mixed
     feedback_noise: float = Field(0.0, ge=0)  # std of the noise on learned continuous tokens that re-enter, in training alone
@@ -73,10 +84,12 @@ class ModelConfig(Config):
                 "The gate is closed, so no image loss would reach the layers that positions that draw have copies of; open "
                 "model.gate, or set model.backbone.drawing_layers to 0."
             )
-        if isinstance(self.gate, RampConfig) and max(self.gate.first, self.gate.last) > 1:
-            raise ConfigError(f"Found model.gate from {self.gate.first:g} to {self.gate.last:g}; a gate is between 0 and 1.")
+        _check_gate("model.gate", self.gate)
         if self.target:
             self._check_embedding(self.target)
+        if self.painter:
+            _check_gate("model.painter.gate", self.painter.gate)
+            self._check_painter()
         return self
 
     def _check_embedding(self, target: EmbeddingConfig) -> None:
@@ -96,10 +109,29 @@ class ModelConfig(Config):
                 "false, so true tokens would enter through another; set it to true, or model.target.feedback to projector."
             )
 
+    def _check_painter(self) -> None:
+        if self.learned.encodes_as.spec.can_draw:
+            raise ConfigError(
+                f"model.painter makes pixels of tokens that have none of their own, and `{self.learned.kind}` tokens have; "
+                "leave it out, or learn `semantic` tokens."
+            )
+        if not self.head.predicts_one:
+            raise ConfigError(
+                f"model.painter learns from what the head predicts, and the head `{self.head.kind}` draws its tokens from a "
+                "distribution; use the head `regression`, or train a painter afterwards (`bothways train-tokenizer "
+                "semantic-masked-painter`) and name it in model.learned.painter."
+            )
+
     @property
     def gate_is_closed(self) -> bool:
         """No image loss reaches the backbone, at any step."""
-        return self.gate == 0 or (isinstance(self.gate, RampConfig) and self.gate.first == self.gate.last == 0)
+        return is_closed(self.gate)
+
+    @property
+    def tokenizers(self) -> dict[str, TokenizerConfig]:
+        """All frozen tokenizers by name; `latents` are what the painter draws."""
+        latents = {"latents": self.painter.masked.latents} if self.painter else {}
+        return {"given": self.given, "learned": self.learned} | latents
 
     @cached_property
     def same_tokens(self) -> bool:
@@ -116,7 +148,7 @@ class ModelConfig(Config):
 
     def check_can_draw(self) -> None:
         """Raises: ConfigError when learned tokens have no way to pixels."""
-        if not self.learned.spec.can_draw:
+        if not self.learned.spec.can_draw and self.painter is None:
             raise ConfigError(
                 f"`{self.learned.kind}` tokens cannot be drawn without a painter; set model.learned.painter, or choose another "
                 "`learned` tokenizer."
@@ -130,3 +162,13 @@ class ModelConfig(Config):
     def drawn_in(self, order: str | None) -> Drawing:
         """How they are laid out while they are drawn: in that order, or in that of training (random where it was mixed)."""
         return self.drawing.with_changes({"order": order or ("random" if self.order == "mixed" else self.order)})
+
+
+def is_closed(gate: float | RampConfig) -> bool:
+    """Nothing passes, at any step."""
+    return gate == 0 or (isinstance(gate, RampConfig) and gate.first == gate.last == 0)
+
+
+def _check_gate(key: str, gate: float | RampConfig) -> None:
+    if isinstance(gate, RampConfig) and max(gate.first, gate.last) > 1:
+        raise ConfigError(f"Found {key} from {gate.first:g} to {gate.last:g}; a gate is between 0 and 1.")

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from bothways.core.errors import ConfigError
-from bothways.model.config import ModelConfig
+from bothways.model.config import ModelConfig, is_closed
 
 
 def gated(hidden: Float[Tensor, "N D"], openness: float) -> Float[Tensor, "N D"]:
@@ -29,7 +29,9 @@ def gated(hidden: Float[Tensor, "N D"], openness: float) -> Float[Tensor, "N D"]
 
 def check_reached(config: ModelConfig, counts: Mapping[str, int]) -> None:
     """`counts`: of loss terms in a step. Raises: ConfigError when the gate is closed and no other loss reaches the backbone."""
-    if config.gate_is_closed and not any(count and not term.endswith(":image") for term, count in counts.items()):
+    closed = {":image": config.gate_is_closed, ":painter": config.painter is None or is_closed(config.painter.gate)}
+    stopped = tuple(ending for ending, it_is in closed.items() if it_is)
+    if not any(count and not term.endswith(stopped) for term, count in counts.items()):
         raise ConfigError(
             f"The gate is closed and the only losses are of images ({', '.join(counts)}), so nothing would train the backbone; "
             "open model.gate, or give it a source that learns text."

@@ -4,7 +4,7 @@ config.yaml              `model` describes the parts
 parts/wording/           the text tokenizer
 parts/given.safetensors  weights of a visual tokenizer that does not ship with the package (else absent); parts/given where
                          it is a pretrained folder; given-painter.safetensors its painter; given-of-weights.safetensors those
-                         of the tokenizer that it wraps; `learned` likewise
+                         of the tokenizer that it wraps; `learned` and, of a painter's, `latents` likewise
 parts/weights.json       checksums of the visual tokenizers' weights, shipped ones too: tokens of others mean nothing here
 checkpoints/step-N/      the trained weights (written by the trainer; see checkpoint.py)
 """
@@ -24,7 +24,7 @@ from bothways.model.encodings import Encodings
 from bothways.model.unified import UnifiedModel
 from bothways.vision.weights import weights_path
 
-SIDES = ("given", "learned")
+KEYS = {"given": "given", "learned": "learned", "latents": "painter.masked.latents"}  # name of a tokenizer -> its config
 CHECKSUMS = "weights.json"
 
 
@@ -39,8 +39,8 @@ def keep_parts(run: RunDir, config: ModelConfig, wording: Wording) -> None:
     with writing(parts):
         (parts / "wording").mkdir(parents=True, exist_ok=True)
         wording.save(parts / "wording")
-        for side in SIDES:
-            for field, name in getattr(config, side).files.items():
+        for side, tokenizer in config.tokenizers.items():
+            for field, name in tokenizer.files.items():
                 if not name.startswith("asset:"):
                     _copy(Path(name), parts / _home(side, field))
     write_json(parts / CHECKSUMS, sums)
@@ -88,18 +88,18 @@ def rebuild(run: RunDir, encodings: Encodings | None = None) -> UnifiedModel:
 
 def _with_kept_weights(config: ModelConfig, parts: Path) -> ModelConfig:
     # One tokenizer for both sides stays one: `learned` looks where `given` does.
-    homes = {"given": "given", "learned": "given" if config.given == config.learned else "learned"}
+    twins = {"learned": "given"} if config.given == config.learned else {}
     changes = {}
-    for side, home in homes.items():
-        tokenizer = getattr(config, side)
-        kept = {field: _kept(parts / _home(home, field)) for field in tokenizer.files}
-        changes[side] = tokenizer.with_files({field: path for field, path in kept.items() if path.exists()}).to_dict()
+    for side, tokenizer in config.tokenizers.items():
+        kept = {field: _kept(parts / _home(twins.get(side, side), field)) for field in tokenizer.files}
+        changes[KEYS[side]] = tokenizer.with_files({field: path for field, path in kept.items() if path.exists()}).to_dict()
     return config.with_changes(changes)
 
 
 def _checksums(config: ModelConfig) -> dict[str, str]:
     """`given`, `given-painter` and so on -> checksum of its file; what names none, or one that is missing, is left out."""
-    named = {_home(side, field): name for side in SIDES for field, name in getattr(config, side).files.items()}
+    tokenizers = config.tokenizers.items()
+    named = {_home(side, field): name for side, tokenizer in tokenizers for field, name in tokenizer.files.items()}
     paths = {side: weights_path(name) for side, name in named.items()}
     paths = {side: path / "model.safetensors" if path.is_dir() else path for side, path in paths.items()}
     return {side: checkpoint.checksum(path) for side, path in paths.items() if path.is_file()}

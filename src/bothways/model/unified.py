@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -33,9 +34,11 @@ from bothways.model.held_out import HeldOut, by_sample, over_passes
 from bothways.model.in_place import InPlace
 from bothways.model.initial import initialise
 from bothways.model.lay_out import lay_out
+from bothways.model.painter import TERM, JointPainter, attach_latents
 from bothways.model.projector import ContentProjector, Places, Projector
+from bothways.model.tallies import by_source
 from bothways.model.target import EmbeddingTarget, Target, TokenTarget, embedding_spec
-from bothways.vision.tokenizer import AbstractTokenizer
+from bothways.vision.tokenizer import AbstractTokenizer, painted, some_at_a_time
 
 
 class UnifiedModel(nn.Module):
@@ -65,8 +68,11 @@ class UnifiedModel(nn.Module):
         self.nothing_image = nn.Parameter(torch.empty(width))
         self.in_place = InPlace(config.drawing, width)
         learned = self.learned.spec
-        self.head = config.head.build(embedding_spec(learned, width) if config.target else learned, width)
+        predicted = embedding_spec(learned, width) if config.target else learned
+        self.head = config.head.build(predicted, width)
         initialise(self, config.seed)
+        latents = self.encodings.latents
+        self.painter = JointPainter(config.painter, predicted, latents.tokenizer) if config.painter else None
         self._step = 0
         config.backbone.split(self.backbone)
         self._adapter = config.backbone.adapt(self.backbone, config.seed)
@@ -115,6 +121,8 @@ class UnifiedModel(nn.Module):
                 setattr(batch, name, cache.tokens(pictures).to(device))
         if batch.edited and self.source_projector is not None:
             batch.edited_tokens = learned.tokens(batch.edited).to(device)
+        if self.painter is not None and self.training:
+            attach_latents(batch, self.encodings.latents)
         return batch
 
     def lay_out(
@@ -226,9 +234,8 @@ class UnifiedModel(nn.Module):
         Generation feeds back what was predicted, which is never quite right; a model that has only seen true tokens takes the
         first error for truth. Ours: none of the papers says how it deals with that.
         """
-        row, at = (batch.duty == int(Duty.IMAGE)).nonzero().unbind(1)
         is_target = torch.zeros(len(batch.learned_tokens), dtype=torch.bool, device=vectors.device)
-        is_target[batch.picture[row, batch.predicts[row, at]]] = True
+        is_target[batch.targets()[1]] = True
         noise = self._draws(batch, picture, place).normal("feedback", vectors.shape[1])
         return vectors + self.config.feedback_noise * noise * is_target[picture][:, None]
 
@@ -239,14 +246,15 @@ class UnifiedModel(nn.Module):
 
     def losses(self, batch: Batch) -> dict[Duty, tuple[Int[Tensor, "N"], Float[Tensor, "N"]]]:
         """For each duty: the rows of its predictors, and their losses, unreduced: nats, of image tokens in the head's unit."""
-        hidden = self.hidden(batch).flatten(0, 1)
+        return self._losses(batch, self.hidden(batch).flatten(0, 1))
+
+    def _losses(self, batch: Batch, hidden: Float[Tensor, "BS D"]) -> dict[Duty, tuple[Int[Tensor, "N"], Float[Tensor, "N"]]]:
         length = batch.ids.shape[1]
         found = {}
         for duty in (Duty.TEXT, Duty.MARK, Duty.IMAGE):
-            at = (batch.duty.flatten() == int(duty)).nonzero()[:, 0]
+            at, predicted = _predictors(batch, duty)
             if not len(at):
                 continue
-            predicted = at - at % length + batch.predicts.flatten()[at]
             if duty is Duty.IMAGE:
                 picture, place = batch.picture.flatten()[predicted], batch.place.flatten()[predicted]
                 tokens = batch.learned_tokens[picture, place]
@@ -263,11 +271,17 @@ class UnifiedModel(nn.Module):
             found[duty] = at // length, losses
         return found
 
+    def _painter_losses(self, batch: Batch, hidden: Float[Tensor, "BS D"]) -> tuple[Int[Tensor, "P"], Float[Tensor, "P"]]:
+        """Of each picture that is to be drawn: its row in the batch, and the loss of the painter, which is told what the head
+        predicts for it."""
+        at, at_tokens = _predictors(batch, Duty.IMAGE)
+        predicted = gated(self.head.predicted(hidden[at]), value_at(self.config.painter.gate, self._step))
+        return self.painter.losses(batch, predicted, at_tokens, self.config.seed, self._step)
+
     def _draws(self, batch: Batch, picture: Int[Tensor, "N"], place: Int[Tensor, "N"]) -> Draws:
         """Noise by sample and segment: in training a new one each step, else always the same and for every model."""
-        pictures = [(batch.sample_ids[row], span.segment) for row, span, _ in batch.images if span.learn and not span.copy]
         seed, *when = (self.config.seed, "step", self._step) if self.training else (0, "held out")
-        names = [("noise", *when, *name) for name in pictures]
+        names = [("noise", *when, *name) for name in batch.names]
         return Draws(seed, names, picture, place, self.learned.spec.num_tokens, batch.share)
 
     @torch.inference_mode()
@@ -294,18 +308,36 @@ class UnifiedModel(nn.Module):
         place, in the head's unit; for heads whose loss is no likelihood."""
         return self.head.blind(self.target.of(self.encodings.learned.tokens(pictures).to(self.nothing_text.device))).tolist()
 
+    @property
+    def paints(self) -> AbstractTokenizer | JointPainter:
+        """What makes pixels of what is drawn: the painter that learned beside the backbone, else the learned tokenizer."""
+        return self.learned if self.painter is None else self.painter
+
+    def paint(self, predicted: Int[Tensor, "B N"] | Float[Tensor, "B N C"]) -> list[np.ndarray]:
+        """Pictures, uint8, channels last, of what the head has drawn, in raster order."""
+        if self.painter is not None:
+            return some_at_a_time(self.painter, predicted)
+        return painted(self.learned, self.target.tokens(predicted))
+
+    def repaint(self, tokens: Int[Tensor, "B N"] | Float[Tensor, "B N C"]) -> list[np.ndarray]:
+        """Pictures of true tokens, the best that can be made of any."""
+        if self.painter is not None:
+            return self.paint(self.target.of(tokens.to(self.nothing_text.device)))
+        return painted(self.learned, tokens)
+
     def terms(self, batch: Batch) -> dict[str, Tally]:
-        """The loss of each (source, duty) as a sum and a count, e.g. `watch/vqa:text`, for the trainer."""
-        names = sorted(set(batch.sources))
-        source = torch.tensor([names.index(name) for name in batch.sources], device=batch.ids.device)
-        tallies = {}
-        for duty, (rows, losses) in self.losses(batch).items():
-            totals = losses.new_zeros(len(names)).index_add(0, source[rows], losses)
-            for index, name in enumerate(names):
-                key = f"{name}:{duty.name.lower()}"
-                if batch.counts.get(key):
-                    tallies[key] = Tally(totals[index], batch.counts[key])
-        return tallies
+        """The loss of each (source, duty) as a sum and a count, e.g. `watch/vqa:text`, for the trainer; and of a painter."""
+        hidden = self.hidden(batch).flatten(0, 1)
+        found = {duty.name.lower(): some for duty, some in self._losses(batch, hidden).items()}
+        if batch.latents is not None:
+            found[TERM] = self._painter_losses(batch, hidden)
+        return by_source(batch, found)
+
+
+def _predictors(batch: Batch, duty: Duty) -> tuple[Int[Tensor, "N"], Int[Tensor, "N"]]:
+    """Positions that have the duty, and those that they predict; both count through all rows."""
+    at = (batch.duty.flatten() == int(duty)).nonzero()[:, 0]
+    return at, at - at % batch.ids.shape[1] + batch.predicts.flatten()[at]
 
 
 def _check(config: ModelConfig, given, learned) -> None:

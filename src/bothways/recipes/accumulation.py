@@ -35,7 +35,6 @@ from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.labels import labels
 from bothways.recipes.sources import DRAWING, trains
 from bothways.vision.probe import Attentive, Labels
-from bothways.vision.tokenizer import painted
 from bothways.worlds.world import AbstractWorld
 
 FILE = "accumulation.json"
@@ -151,8 +150,8 @@ def _pixels(
     """One row a way and measure: what was asked for, all at once, and what the world holds for evidence. `tokens` are the true
     ones."""
     with torch.inference_mode():
-        pictures = {way: painted(model.learned, model.target.tokens(predicted)) for way, predicted in ways.items()}
-        ceiling = painted(model.learned, tokens)
+        pictures = {way: model.paint(predicted) for way, predicted in ways.items()}
+        ceiling = model.repaint(tokens)
     rows, kind = [], items[0].kind
     for way, drawings in pictures.items():
         found = scored(read_back(world, items, drawings, ceiling), kind)

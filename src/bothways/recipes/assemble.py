@@ -16,6 +16,7 @@ from bothways.layout.wording import load_wording
 from bothways.model import freeze
 from bothways.model.encodings import Encodings
 from bothways.model.gate import check_reached
+from bothways.model.painter import TERM
 from bothways.model.store import keep_parts
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import Recipe
@@ -100,7 +101,8 @@ def settings_of(recipe: Recipe) -> TrainConfig:
 
     Raises: ConfigError for a weight of a source that does not exist.
     """
-    terms = [f"{name}:{duty}" for name in recipe.data.sources for duty in ("text", "image", "mark")]
+    kinds = ["text", "image", "mark", *([TERM] if recipe.model.painter else [])]
+    terms = [f"{name}:{kind}" for name in recipe.data.sources for kind in kinds]
     for term in recipe.train.weights:
         if term not in terms:
             raise ConfigError(unknown("term in train.weights:", term, terms))

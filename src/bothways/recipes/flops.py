@@ -27,7 +27,9 @@ from torch import nn
 from bothways.backbones.branch import is_split
 from bothways.core.spec import Discrete
 from bothways.evaluate.compute import flops_of
-from bothways.heads.head import AbstractHead
+from bothways.heads.head import AbstractHead, Pass
+from bothways.model.config import is_closed
+from bothways.model.painter import JointPainter
 from bothways.model.target import EmbeddingTarget
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.seen import Seen
@@ -48,6 +50,7 @@ UNITS = {
     "source projector": "edited",
     "times of noise": "noised",
     "embedding target": "image",
+    "painter": "image",
 }
 """Part -> the number of `Seen` that it works on."""
 
@@ -86,6 +89,7 @@ def prices(model: UnifiedModel) -> dict[str, Work]:
     backbone, head = model.backbone, model.head
     table = [weight for one in backbone.modules() if isinstance(one, nn.Embedding) for weight in one.parameters()]
     of_backbone, of_head = _ids(backbone.parameters()), _ids(head.parameters())
+    of_head |= _ids(model.painter.parameters()) if model.painter is not None else set()
     entering = [*table, *(p for p in model.parameters() if id(p) not in of_backbone | of_head)]
     to_text = _ids(backbone.text_head.parameters()) - _ids(table)
     before_heads = [p for p in model.parameters() if id(p) not in of_head | to_text]
@@ -93,7 +97,7 @@ def prices(model: UnifiedModel) -> dict[str, Work]:
     hidden = _trains(before_heads)
     found = layers | {
         "text head": _chain([backbone.text_head], hidden),
-        "image head": _head(head, hidden and not model.config.gate_is_closed),
+        "image head": _passes(head.passes(), hidden and not model.config.gate_is_closed),
         "given projector": _chain([model.given_projector], False) + Work(frozen=vectors_cost(model.given)),
         "learned projector": _chain([model.learned_projector], False) + Work(frozen=vectors_cost(model.learned)),
     }
@@ -104,7 +108,25 @@ def prices(model: UnifiedModel) -> dict[str, Work]:
         found["times of noise"] = _chain([model.in_place], False)
     if isinstance(model.target, EmbeddingTarget):
         found["embedding target"] = _target(model.target)
+    if model.painter is not None:
+        found["painter"] = _painter(model.painter, head, hidden)
     return found
+
+
+def _painter(painter: JointPainter, head: AbstractHead, hidden: bool) -> Work:
+    """Of one token that is predicted: what the head predicts for it once more, and its part of a picture's way through the
+    painter. `hidden`: the hidden state wants a gradient."""
+    told = _passes(head.passes(), hidden)
+    is_open = not is_closed(painter.config.gate)
+    reached, shape = is_open and (hidden or _trains(head.parameters())), painter.masked.config
+    length = painter.spec.num_tokens + painter.masked.num
+    squares = 4.0 * shape.width * length**2 * shape.num_layers
+    trained = _trains(painter.parameters())
+    attention = Work(
+        forward=squares if trained else 0, frozen=0 if trained else squares, through=2 * squares if trained or reached else 0
+    )
+    picture = _passes(painter.passes(), reached) + attention
+    return (told if is_open else Work(frozen=told.frozen + told.forward)) + picture * (1 / painter.spec.num_tokens)
 
 
 def _target(target: EmbeddingTarget) -> Work:
@@ -140,10 +162,10 @@ def _sides(block: nn.Module) -> dict[str, list[nn.Linear]]:
     return {part: [one for name, one in linear.items() if side in name] for part, side in sides.items()}
 
 
-def _head(head: AbstractHead, hidden: bool) -> Work:
-    """Of one token that is predicted. `hidden`: the hidden state wants a gradient."""
+def _passes(passes: Iterable[Pass], hidden: bool) -> Work:
+    """Of one token that is predicted, or picture that is painted. `hidden`: what it is told wants a gradient."""
     work, behind = Work(), hidden
-    for one in head.passes():
+    for one in passes:
         work += _chain(one.layers, behind if one.behind_hidden else False) * one.times
         behind = behind or any(_trains(layer.parameters()) for layer in one.layers)
     return work
@@ -198,6 +220,15 @@ def decoding_cost(tokenizer: AbstractTokenizer) -> float:
     with torch.inference_mode():
         tokens = tokenizer.encode(_picture(tokenizer))
     return _counted(lambda: tokenizer.decode(tokens))
+
+
+def painting_cost(model: UnifiedModel) -> float:
+    """Operations of making one picture of what the head has drawn. A painter in the model is run, a fresh one of its shape."""
+    if model.painter is None:
+        return decoding_cost(model.learned)
+    spec = model.painter.spec
+    painter = model.painter.config.masked.build(spec, model.encodings.latents.tokenizer)
+    return _counted(lambda: painter(torch.zeros(1, spec.num_tokens, spec.dim)))
 
 
 def vectors_cost(tokenizer: AbstractTokenizer) -> float:

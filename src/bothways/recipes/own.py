@@ -69,7 +69,7 @@ def examine_own(recipe: Recipe, model: UnifiedModel, run: RunDir) -> dict[str, S
             how=how_to_answer(recipe.exam),
             how_to_draw=how_to_draw(recipe.exam),
             fill=fill,
-            rebuild=rebuild_with(model.learned),
+            rebuild=rebuild_with(model),
             batch_size=recipe.exam.batch_size,
         )
         sheets[name] = held_out.score(name, lines, model.head.unit, out)

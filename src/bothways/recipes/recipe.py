@@ -11,7 +11,7 @@ from bothways.core.errors import ConfigError
 from bothways.data.configs import MixtureConfig
 from bothways.data.folder import FolderConfig
 from bothways.layout.order import Order, check_draw_steps
-from bothways.model.config import ModelConfig
+from bothways.model.config import ModelConfig, is_closed
 from bothways.recipes.faithful import P1, with_p1
 from bothways.recipes.read import path_of, read_recipe
 from bothways.recipes.reader_recipe import ReaderRecipe
@@ -68,6 +68,17 @@ class Recipe(Config):
         self.model.drawn_in(self.exam.order)
         if self.exam.draw_steps:
             check_draw_steps(self.exam.draw_steps, self.model.learned.spec.num_tokens, self.model.drawing)
+        return self
+
+    @model_validator(mode="after")
+    def _painter_stays_outside(self) -> Recipe:
+        painter, train = self.model.painter, self.train
+        if painter and is_closed(painter.gate) and train.clip and "painter" not in train.clip_apart:
+            raise ConfigError(
+                "The gate of model.painter is closed, and clipped together with all other gradients the painter's would still "
+                f"shorten those of the backbone; set train.clip_apart to [{', '.join((*train.clip_apart, 'painter'))}], or "
+                "train.clip to 0."
+            )
         return self
 
     @model_validator(mode="after")

@@ -36,7 +36,6 @@ from bothways.recipes.examine import how_to_draw, recipe_of
 from bothways.recipes.sources import DRAWING, READING, trains
 from bothways.recipes.ways import OWN, WHAT, Way, temperatures_of, ways_of
 from bothways.vision.painter import exchange_painter, painting_as
-from bothways.vision.tokenizer import painted
 from bothways.worlds.world import AbstractWorld
 
 FILE = "scaling.json"
@@ -92,6 +91,8 @@ def scaling_of(
     model, at = load(folder, step)
     model.eval()
     if painter is not None:
+        if model.painter is not None:
+            raise ConfigError(f"The model of {folder.path} learned a painter of its own; leave --painter out.")
         exchange_painter(model.learned, Path(painter))
     _check_turns(model, what, how, most)
     world = recipe.world.build()
@@ -137,7 +138,7 @@ def _begun(file: Path, told: dict[str, Any], what: Sequence[str]) -> dict[str, A
 
 
 def _of_way(asked: _Asked, way: Way) -> dict[str, Any]:
-    with painting_as(asked.model.learned, way.painting):
+    with painting_as(asked.model.paints, way.painting):
         found = asked.scores(fill(asked.model, asked.prompts, way.how, asked.batch_size))
         cost = cost_of(lambda: fill(asked.model, asked.prompts[:COSTED], way.how))
     return _costs((1 / COSTED) * cost) | _told("asked", found["drawing/asked/accuracy"]) | _told("whole", whole_of(found))
@@ -213,7 +214,7 @@ def picture_of(sample: Sample, size_px: int) -> np.ndarray:
 def _rebuilt(model: UnifiedModel, items: Sequence[ExamItem]) -> list[np.ndarray]:
     with torch.inference_mode():
         tokens = model.encodings.learned.tokens([item.truth for item in items if item.truth is not None])
-        return painted(model.learned, tokens)
+        return model.repaint(tokens)
 
 
 def _in_round(item: ExamItem, number: int) -> ExamItem:

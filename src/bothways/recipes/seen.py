@@ -114,9 +114,9 @@ def whole_run(recipe: Recipe, one: dict[str, Seen]) -> dict[str, Seen]:
 
 
 def distinct_pictures(recipe: Recipe, run: dict[str, Seen]) -> dict[str, dict[str, int]]:
-    """Side ("given", "learned") -> pool -> pictures of it that a run (`whole_run`) shows on that side, each once: what a cache
-    encodes. Pictures that come of edits are a pool of their own, and so are one's own."""
-    found: dict[str, dict[str, int]] = {"given": {}, "learned": {}}
+    """Tokenizer ("given", "learned", and "latents" of a painter) -> pool -> pictures of it that a run (`whole_run`) shows it,
+    each once: what a cache encodes. Pictures that come of edits are a pool of their own, and so are one's own."""
+    found: dict[str, dict[str, int]] = {name: {} for name in recipe.model.tokenizers}
     for name, seen in run.items():
         source = recipe.data.sources[name]
         of_a_world = isinstance(source, WorldSourceConfig)
@@ -127,6 +127,8 @@ def distinct_pictures(recipe: Recipe, run: dict[str, Seen]) -> dict[str, dict[st
             "given": {pool: seen.given_images},
             "learned": of_edits | {pool: seen.learned_images - sum(of_edits.values())},
         }
+        if recipe.model.painter:
+            shown["latents"] = of_edits or {pool: seen.learned_images}
         for side, pools in shown.items():
             for one in (one for one, times in pools.items() if times > 0):
                 found[side][one] = max(found[side].get(one, 0), num)

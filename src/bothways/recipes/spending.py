@@ -9,7 +9,7 @@ import torch
 from bothways.model.encodings import encodings_for
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.assemble import build_model
-from bothways.recipes.flops import Work, decoding_cost, encoding_cost, total, training, update
+from bothways.recipes.flops import Work, encoding_cost, painting_cost, total, training, update
 from bothways.recipes.recipe import Recipe
 from bothways.recipes.seen import Seen, distinct_pictures, seen_of, whole_run
 from bothways.recipes.sources import EDITING, trains
@@ -80,9 +80,10 @@ def _without_weights(recipe: Recipe) -> UnifiedModel:
 
 
 def _encoding(recipe: Recipe, model: UnifiedModel, run: dict[str, Seen]) -> Encoding:
-    """Both sides may have the same tokenizer; a picture that both show is then encoded once."""
-    configs = {"given": recipe.model.given.encodes_as, "learned": recipe.model.learned.encodes_as}
-    price = {side: encoding_cost(getattr(model, side).encoder) for side in configs}
+    """Both sides may have the same tokenizer; a picture that both show is then encoded once. Latents are wanted of
+    pictures that are to be drawn alone."""
+    configs = {side: tokenizer.encodes_as for side, tokenizer in recipe.model.tokenizers.items()}
+    price = {side: encoding_cost(getattr(model.encodings, side).tokenizer.encoder) for side in configs}
     once: dict[tuple[str, str], tuple[int, float]] = {}
     for side, pools in distinct_pictures(recipe, run).items():
         for pool, num in pools.items():
@@ -92,7 +93,10 @@ def _encoding(recipe: Recipe, model: UnifiedModel, run: dict[str, Seen]) -> Enco
         pictures=sum(num for num, _ in once.values()),
         flops=sum(flops for _, flops in once.values()),
         flops_without_cache=sum(
-            seen.given_images * price["given"] + seen.learned_images * price["learned"] for seen in run.values()
+            seen.given_images * price["given"]
+            + seen.learned_images * price["learned"]
+            + seen.image / model.learned.spec.num_tokens * price.get("latents", 0.0)
+            for seen in run.values()
         ),
     )
 
@@ -103,4 +107,4 @@ def _decoding(recipe: Recipe, model: UnifiedModel, draws: bool) -> Decoding:
     with_truth += min(exam.num_edits, exam.num_pictures) if trains(recipe, EDITING) else 0
     without = min(exam.num_open_drawings, exam.num_pictures) if draws else 0
     pictures = 2 * with_truth + without
-    return Decoding(pictures, pictures * decoding_cost(model.learned))
+    return Decoding(pictures, pictures * painting_cost(model))

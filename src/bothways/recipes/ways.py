@@ -44,7 +44,7 @@ def ways_of(model: UnifiedModel, how: How) -> Iterator[Way]:
     if not isinstance(config.head, RegressionConfig):
         for temperature in TEMPERATURE:
             yield Way("temperature", temperature, replace(how, temperature=temperature))
-    painting = painting_of(model.learned)
+    painting = painting_of(model.paints)
     if painting is not None:
         for steps in _powers(model.learned.painter.config.latents.spec.num_tokens):
             yield Way("painter_iterations", steps, how, painting.with_changes({"num_iterations": steps}))

@@ -190,7 +190,7 @@ def _link(job: Job, out: Path) -> None:
 def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> dict[str, float]:
     """Renders and encodes every picture of every recipe once; returns the seconds that took so far, earlier calls included."""
     pictures = {picture.key: picture for recipe in recipes for picture in _pictures(recipe)}
-    tokenizers = {one.encodes_as.digest(): one.encodes_as for r in recipes for one in (r.model.given, r.model.learned)}
+    tokenizers = {one.encodes_as.digest(): one.encodes_as for r in recipes for one in r.model.tokenizers.values()}
     sides = [EncodingCache(tokenizer.build(), cache) for tokenizer in tokenizers.values()]
     for side in sides:
         counted = track(pictures.values(), "rendering and encoding", console=console) if console else pictures.values()

@@ -30,17 +30,20 @@ from bothways.diffusion.denoiser import FORMS, draw, mean_over_draws, row_noise
 from bothways.layout.order import places, tokens_per_step
 from bothways.vision.painter import AbstractPainter
 from bothways.vision.painter_configs import MaskedPainterConfig
+from bothways.vision.tokenizer import AbstractTokenizer
 from bothways.vision.weights import mark_of
 
-MARK = "latents_mark"  # among the weights: by it the shipped latents are known again
+LATENTS, MARK = "latents.", "latents_mark"  # in its file: weights of latents, or what the shipped ones are known again by
 
 
 class MaskedPainter(AbstractPainter):
-    """Tokens Float "B N D" in raster order to pixels Float "B 3 P P". `latents` is frozen."""
+    """Tokens Float "B N D" in raster order to pixels Float "B 3 P P"."""
 
-    def __init__(self, config: MaskedPainterConfig, spec: VisualSpec):
+    def __init__(self, config: MaskedPainterConfig, spec: VisualSpec, latents: AbstractTokenizer | None = None):
+        """`latents`: the tokenizer that `config.latents` describes, where there is one already."""
         super().__init__()
-        self.config, self.latents = config, config.latents.build()
+        self.config = config
+        self._latents = (latents or config.latents.build(),)  # frozen, so kept out of the weights that are trained and saved
         drawn, width = self.latents.spec, config.width
         _check(spec, drawn)
         self.num, self.dim = drawn.num_tokens, drawn.dim
@@ -59,6 +62,11 @@ class MaskedPainter(AbstractPainter):
         self.register_buffer("told_places", waves_of(spec.grid, width), persistent=False)
         self.register_buffer("drawn_places", waves_of(drawn.grid, width), persistent=False)
         self.register_buffer("cells", cells_of(drawn.grid, spec.grid), persistent=False)
+
+    @property
+    def latents(self) -> AbstractTokenizer:
+        """What it draws, and their way to pixels."""
+        return self._latents[0]
 
     def states(
         self,
@@ -116,24 +124,23 @@ class MaskedPainter(AbstractPainter):
             yield rows.repeat(num_pictures, 1)
 
     def weights(self) -> dict[str, Tensor]:
-        """All of it but shipped latents, of which a mark is kept."""
-        found = self.state_dict()
-        if self.config.carries_latents:
-            return found
-        own = {name: tensor for name, tensor in found.items() if not name.startswith("latents.")}
-        return own | {MARK: mark_of(self.latents)}
+        """Its own, and those of latents that do not ship (else a mark of them)."""
+        carries = self.config.carries_latents
+        return self.state_dict() | (self.latents.state_dict(prefix=LATENTS) if carries else {MARK: mark_of(self.latents)})
 
     def load_weights(self, weights: dict[str, Tensor]) -> None:
-        if not self.config.carries_latents:
-            found, shipped = weights.get(MARK), self.latents.state_dict(prefix="latents.")
+        own = {name: tensor for name, tensor in weights.items() if name != MARK and not name.startswith(LATENTS)}
+        if self.config.carries_latents:
+            self.latents.load_state_dict({n.removeprefix(LATENTS): t for n, t in weights.items() if n.startswith(LATENTS)})
+        else:
+            found = weights.get(MARK)
             if found is None or not torch.equal(found, mark_of(self.latents)):
                 raise ConfigError(
                     f"The painter draws latents of a `{self.config.latents.kind}` tokenizer with other weights than "
                     f"{self.config.latents.files.get('weights')}, so it would paint noise; make it again with `bothways "
                     "train-tokenizer`."
                 )
-            weights = {name: tensor for name, tensor in weights.items() if name != MARK} | shipped
-        self.load_state_dict(weights)
+        self.load_state_dict(own)
 
 
 def waves_of(grid: tuple[int, ...], width: int) -> Float[Tensor, "N W"]:

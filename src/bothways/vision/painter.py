@@ -88,23 +88,23 @@ def exchange_painter(tokenizer: AbstractTokenizer, path: Path) -> None:
     tokenizer.painter = load_painter(path, tokenizer)
 
 
-def painting_of(tokenizer: AbstractTokenizer) -> PaintingConfig | None:
-    """How its tokens are painted, where that may be chosen anew for every picture; None where a picture follows from its tokens
-    alone."""
-    painter = getattr(tokenizer, "painter", None)
+def painting_of(paints: nn.Module) -> PaintingConfig | None:
+    """How a tokenizer's tokens, or what a model's own painter is told, are painted, where that may be chosen anew for every
+    picture; None where a picture follows from them alone."""
+    painter = getattr(paints, "painter", None)
     found = painter and painter.config
     return found.painting if isinstance(found, MaskedPainterConfig) else None
 
 
 @contextmanager
-def painting_as(tokenizer: AbstractTokenizer, painting: PaintingConfig | None) -> Iterator[None]:
+def painting_as(paints: nn.Module, painting: PaintingConfig | None) -> Iterator[None]:
     """Has its tokens painted so for a while; None changes nothing. Raises: ConfigError where its painter cannot paint so."""
     if painting is None:
         yield
         return
-    own = tokenizer.painter.config
-    tokenizer.painter.config = own.painting_as(painting)
+    own = paints.painter.config
+    paints.painter.config = own.painting_as(painting)
     try:
         yield
     finally:
-        tokenizer.painter.config = own
+        paints.painter.config = own

@@ -17,7 +17,18 @@ from bothways.vision.kl_config import KLConfig
 from bothways.vision.painting_config import PaintingConfig
 
 if TYPE_CHECKING:
+    from bothways.vision.masked_painter import MaskedPainter
     from bothways.vision.painter import AbstractPainter
+    from bothways.vision.tokenizer import AbstractTokenizer
+
+
+class HidingConfig(Config):
+    """What a masked painter is not told in training: see vision/hiding.py."""
+
+    mask_mean: float = 1.0  # of the Gaussian from which the share of hidden latents is drawn (MAR's)
+    mask_std: float = Field(0.25, gt=0)  # its standard deviation (MAR's)
+    least_hidden: float = Field(0.7, gt=0, le=1)  # share below which it is cut; above it is cut at 1 (MAR's)
+    drop_share: float = Field(0.1, ge=0, lt=1)  # of pictures whose tokens are not told, for guidance (MAR's)
 
 
 class PainterConfig(Config):
@@ -114,7 +125,8 @@ class MaskedPainterConfig(PainterConfig):
         blank = dict.fromkeys(self.latents.files) if self.carries_latents else {}
         return self.with_changes({"latents": self.latents.with_changes(blank).to_dict()})
 
-    def build(self, spec: VisualSpec) -> AbstractPainter:
+    def build(self, spec: VisualSpec, latents: AbstractTokenizer | None = None) -> MaskedPainter:
+        """`latents`: the tokenizer of that name, where there is one already."""
         from bothways.vision.masked_painter import MaskedPainter
 
-        return MaskedPainter(self, spec)
+        return MaskedPainter(self, spec, latents)

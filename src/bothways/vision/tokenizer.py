@@ -6,6 +6,7 @@ Pixels are float tensors in [-1, 1]; discrete tokens are Long "B N", continuous 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,13 @@ def to_unit(pictures: np.ndarray) -> Float[Tensor, "B C *grid"]:
 
 
 def painted(tokenizer: AbstractTokenizer, tokens: Tensor) -> list[np.ndarray]:
-    """Pictures of tokens as uint8, channels last; decoded some at a time, for the memory that it takes."""
-    return [picture for part in tokens.split(DECODED_TOGETHER) for picture in to_uint8(tokenizer.decode(part))]
+    """Pictures of tokens as uint8, channels last."""
+    return some_at_a_time(tokenizer.decode, tokens)
+
+
+def some_at_a_time(decode: Callable[[Tensor], Tensor], tokens: Tensor) -> list[np.ndarray]:
+    """Pictures as uint8, channels last, of what `decode` makes pixels of; not all at once, for the memory that it takes."""
+    return [picture for part in tokens.split(DECODED_TOGETHER) for picture in to_uint8(decode(part))]
 
 
 def to_uint8(pixels: Float[Tensor, "B C *grid"]) -> np.ndarray:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bothways.core.config import Config, part
 from bothways.vision import OBJECTIVES
-from bothways.vision.painter_configs import DirectPainterConfig, MaskedPainterConfig
+from bothways.vision.painter_configs import DirectPainterConfig, HidingConfig, MaskedPainterConfig
 
 if TYPE_CHECKING:
     from bothways.vision.objective import AbstractFit, AbstractObjective
@@ -108,17 +108,13 @@ class PaintConfig(ObjectiveConfig):
         return PainterTraining(tokenizer, self)
 
 
-class PaintLatentsConfig(ObjectiveConfig):
+class PaintLatentsConfig(HidingConfig, ObjectiveConfig):
     """A masked painter beside a frozen tokenizer: its shape, how much is hidden from it, how far tokens are moved."""
 
     trains: ClassVar[tuple[str, ...]] = ("semantic", "codes")
     makes: ClassVar[Literal["tokenizer", "painter"]] = "painter"
     kind: Literal["paint_latents"] = "paint_latents"
     painter: MaskedPainterConfig = MaskedPainterConfig()
-    mask_mean: float = 1.0  # of the Gaussian from which the share of hidden latents is drawn (MAR's)
-    mask_std: float = Field(0.25, gt=0)  # its standard deviation (MAR's)
-    least_hidden: float = Field(0.7, gt=0, le=1)  # share below which it is cut; above it is cut at 1 (MAR's)
-    drop_share: float = Field(0.1, ge=0, lt=1)  # of pictures whose tokens are not told, for guidance (MAR's)
     token_noise: float = Field(0.3, ge=0)  # most noise on tokens, standard deviations; each picture draws its own up to that
 
     def build(self, tokenizer: AbstractTokenizer) -> AbstractObjective:
