@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
+from bothways.worlds.world import Split
 
 PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
 Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
@@ -129,6 +130,11 @@ class Study(Config):
             if arm.name == name:
                 return arm
         raise ConfigError(unknown(f"arm of study `{self.name}`:", name, [arm.name for arm in self.arms]))
+
+    @property
+    def split(self) -> Split:
+        """Of its exams. What a pilot chooses by is not what a study is judged by."""
+        return "validation" if self.pilot else "test"
 
     @property
     def rule(self) -> str:
