@@ -25,6 +25,7 @@ PROMISED = {
     "study run": {"--out", "--seeds", "--runs", "--on", "--set"},
     "study report": {"--runs"},
     "study calibrate": {"--out", "--try", "--seeds", "--set"},
+    "study tune": {"--out", "--try", "--trials", "--seeds", "--set"},
     "study simulate": {"--studies"},
     "synergy": {"--out", "--seeds", "--runs", "--set"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},

@@ -33,10 +33,14 @@ def settings_of(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def pilot_of(study: Study, num_seeds: int, changes: Mapping[str, Any]) -> Study:
     """The study on that many pilot seeds, with other values of its own keys. Raises: ConfigError with fewer than two seeds."""
-    if num_seeds < 2:
-        raise ConfigError(f"Found {num_seeds} pilot seeds; the spread over seeds needs at least 2.")
-    seeds = [PILOT_SEEDS + number for number in range(num_seeds)]
-    return Study.parse(study.to_dict() | {"seeds": seeds, "pilot": True} | dict(changes))
+    return Study.parse(study.to_dict() | {"seeds": pilot_seeds(num_seeds), "pilot": True} | dict(changes))
+
+
+def pilot_seeds(num: int) -> list[int]:
+    """The first pilot seeds. Raises: ConfigError for fewer than two."""
+    if num < 2:
+        raise ConfigError(f"Found {num} pilot seeds; the spread over seeds needs at least 2.")
+    return [PILOT_SEEDS + number for number in range(num)]
 
 
 def score_of(run: Path, measure: str, *exams: str) -> Score:

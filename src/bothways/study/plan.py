@@ -14,6 +14,7 @@ from bothways.core.errors import ConfigError
 from bothways.recipes.recipe import load_recipe
 from bothways.study.budget import refuse_unmet
 from bothways.study.study import Study
+from bothways.study.tuned import lies_on
 
 SOURCES, STEPS = "data.sources", "train.steps"
 ABSENT = "absent"
@@ -92,26 +93,24 @@ def _differences(flat: Mapping[str, Mapping[str, Any]]) -> list[ArmDifference]:
     return found
 
 
-def _lies_on(axis: tuple[str, ...], key: str) -> bool:
-    return any(key == one or key.startswith(f"{one}.") for one in axis)
-
-
 def _refuse_confounded(study: Study, differences: list[ArmDifference]) -> None:
     """The two arms of a comparison with an axis of its own differ in nothing else, although other arms may."""
     for comparison in study.comparisons:
         for difference in differences:
             treated, plain = (difference.values[arm] for arm in (comparison.treatment, comparison.control))
-            if comparison.axis is not None and treated != plain and not _lies_on(comparison.axis, difference.key):
+            own = study.axis if comparison.axis is None else comparison.axis
+            asked = (*own, *study.tuned_keys)
+            if treated != plain and not lies_on(asked, difference.key):
                 raise ConfigError(
                     f"{comparison.treatment} and {comparison.control} differ in `{difference.key}` ({treated!r}, {plain!r}), "
-                    f"which comparison `{comparison.name}` does not ask about ({', '.join(comparison.axis)}); compare arms "
+                    f"which comparison `{comparison.name}` does not ask about ({', '.join(asked)}); compare arms "
                     "that differ in that alone."
                 )
 
 
 def _refuse_undeclared(study: Study, differences: list[ArmDifference]) -> None:
     for difference in differences:
-        if not _lies_on(study.axis, difference.key):
+        if not lies_on((*study.axis, *study.tuned_keys), difference.key):
             values = ", ".join(f"{name} {value!r}" for name, value in difference.values.items())
             raise ConfigError(
                 f"The arms of study `{study.name}` differ in `{difference.key}` ({values}), which is not on its axis "

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
+from bothways.study.tuned import PILOT_SEEDS, Tuned
 from bothways.worlds.world import Split
 
-PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
 Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
 """What two compared arms may have the same of; own-task samples go with equal steps."""
 BUDGETS: tuple[str, ...] = get_args(Budget)
@@ -63,6 +63,7 @@ class Study(Config):
     arms: tuple[Arm, ...]
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
+    tuned: Tuned | None = None  # what was chosen for each arm by itself, in which arms may differ too; null: nothing
     dial: Dial | None = None  # along which its comparisons are settings of one question
     matching: Budget | Literal["none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
     held_fixed: tuple[str, ...] = ()  # sentences for the report
@@ -111,6 +112,15 @@ class Study(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_tuned_fairly(self) -> Study:
+        if self.tuned is not None:
+            axes = [key for comparison in self.comparisons for key in comparison.axis or ()]
+            self.tuned.refuse_axis([*self.axis, *axes, *self.seed_keys])
+            for arm in self.arms:
+                self.tuned.refuse_untried(arm.name, arm.changes)
+        return self
+
     def _check_examined(self, comparison: Comparison) -> None:
         """Raises: ConfigError when an arm is compared with itself, or sits no exam of what the comparison rests on."""
         if comparison.treatment == comparison.control:
@@ -130,6 +140,11 @@ class Study(Config):
             if arm.name == name:
                 return arm
         raise ConfigError(unknown(f"arm of study `{self.name}`:", name, [arm.name for arm in self.arms]))
+
+    @property
+    def tuned_keys(self) -> tuple[str, ...]:
+        """Keys in which arms may differ besides the axis."""
+        return tuple(self.tuned.tried) if self.tuned else ()
 
     @property
     def split(self) -> Split:
