@@ -43,7 +43,7 @@ class Trainer:
 
     def __call__(self, jobs: list[Job]) -> None:
         for job in jobs:
-            fake_run(job.folder, knows(job), job.arm.split()[0], job.seed, num=40)
+            fake_run(job.folder, knows(job), job.arm.split()[0], job.seed, num=24)
             self.ran.append(job)
 
 

@@ -58,6 +58,10 @@ class Tuned(Config):
         """Of each arm."""
         return next(iter(self.trials.values()))
 
+    def covers(self, key: str) -> bool:
+        """Whether a dotted key is one that was tuned, or a part of one."""
+        return lies_on(self.tried, key)
+
     @property
     def sentence(self) -> str:
         """For plans and reports."""
