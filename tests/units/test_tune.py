@@ -14,6 +14,7 @@ from bothways.core.errors import ConfigError, DataError
 from bothways.evaluate.scores import read_scores
 from bothways.studies import STUDIES
 from bothways.study.job import Job
+from bothways.study.pilot import score_of
 from bothways.study.plan import plan, plan_of
 from bothways.study.study import Study
 from bothways.study.trials import trials_of
@@ -177,12 +178,13 @@ def test_arms_need_a_measure_and_measures_a_mean_and_a_study_is_tuned_once(tunin
         tune(tuning[1], {"train.clip": [0.5, 1.0]}, tmp_path, nothing_runs)
 
 
-def test_a_measure_that_no_exam_has_is_named(tmp_path: Path):
-    values = STUDIES.load("quickstart").to_dict()
-    for comparison in values["comparisons"]:
-        comparison["primary"] = comparison["primary"].replace("hands", "nothing")
+def test_a_measure_is_taken_from_the_first_exam_that_has_it_and_one_that_none_has_is_named(tmp_path: Path):
+    run = fake_run(tmp_path / "run", {"hour": 0.5}, "understanding", num=6, steps=(100,))
+    final = read_scores(run)["final"]
+    assert score_of(run, "captions/all/f1", "step-000100", "final") == final["captions/all/f1"], "not asked at a checkpoint"
+    assert score_of(run, "nll/answers/nats", "step-000100", "final") != final["nll/answers/nats"]
     with pytest.raises(DataError, match="`reading/nothing/skill` was not measured"):
-        tune(Study.parse(values), {LR: [0.001, 0.003]}, tmp_path, Trainer(), num_seeds=2)
+        score_of(run, "reading/nothing/skill", "final")
 
 
 def test_fewer_trials_than_combinations_are_drawn_the_same_way_every_time():

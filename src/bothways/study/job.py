@@ -158,7 +158,7 @@ def outcome(job: Job) -> Failure | None:
     try:
         work(job)
     except BothwaysError as error:
-        return Failure(str(error), error.exit_code)
+        return Failure(f"{job.title}: {error}", error.exit_code)
     except Exception:
         return Failure(f"{job.title} failed.", 70, traceback.format_exc())
     return None
