@@ -200,8 +200,10 @@ def test_what_is_better_when_lower_is_turned_around_and_of_equals_the_first_is_t
 
     arm = TunedArm("a", (tried("x", 1.0), tried("y", 2.0), tried("z", 2.0)))
     assert arm.chosen.changes == {LR: "y"} and arm.edges == {}, "names have no edge"
+    assert not arm.is_tied and TunedArm("a", (tried(1, 0.0), tried(2, 0.0))).is_tied
     assert TunedArm("a", (tried(2, 3.0), tried(1, 1.0), tried(4, 1.0))).edges == {}
     assert TunedArm("a", (tried(2, 1.0), tried(1, 3.0), tried(4, 1.0))).edges == {LR: "lowest"}
+    assert TunedArm("a", (tried(2, 1.0), tried(1, 3.0), tried(4, 3.0))).edges == {}, "nothing says that it is the better one"
 
 
 def test_losses_are_tuned_downwards(tmp_path: Path):

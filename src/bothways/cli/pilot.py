@@ -71,6 +71,8 @@ def tune(
             shown.add_row(arm.name, setting, f"{one.score:.3f}", f"{one.sd:.3f}", "best" if one is arm.chosen else "")
     page().print(shown)
     for arm in arms:
+        if arm.is_tied:
+            say(f"{arm.name}: no trial was better than another, so it takes the first.")
         for key, end in arm.edges.items():
             say(f"{arm.name}: {key} = {arm.chosen.changes[key]} is the {end} value tried; a better one may lie beyond.")
     say(f"The study with each of its {len(found.arms)} arms at its own best setting is {out / 'study.yaml'}")

@@ -74,13 +74,20 @@ class TunedArm:
         return max(self.trials, key=lambda trial: trial.score)
 
     @property
+    def is_tied(self) -> bool:
+        """Whether no trial was better than another, so that the first one stands for all."""
+        return len({trial.score for trial in self.trials}) == 1
+
+    @property
     def edges(self) -> dict[str, str]:
-        """Key -> "lowest" or "highest", where the chosen value is the last that was tried: a better one may lie beyond."""
+        """Key -> "lowest" or "highest", where the chosen value is the last number tried and all others did worse: a better one
+        may lie beyond."""
         found = {}
         for key, value in self.chosen.changes.items():
-            values = {trial.changes[key] for trial in self.trials if _is_number(trial.changes[key])}
-            if len(values) > 1 and _is_number(value) and value in (min(values), max(values)):
-                found[key] = "lowest" if value == min(values) else "highest"
+            numbers = [trial.changes[key] for trial in self.trials if _is_number(trial.changes[key])]
+            others = [trial.score for trial in self.trials if trial.changes[key] != value]
+            if _is_number(value) and others and max(others) < self.chosen.score and value in (min(numbers), max(numbers)):
+                found[key] = "lowest" if value == min(numbers) else "highest"
         return found
 
 
@@ -174,7 +181,8 @@ def _plain(arm: TunedArm) -> dict[str, Any]:
         {"changes": one.changes, "score": one.score, "sd": one.sd, "values": dict(one.values), "runs": list(one.runs)}
         for one in arm.trials
     ]
-    return {"chosen": arm.chosen.changes, "score": arm.chosen.score, "at_the_edge": arm.edges, "trials": trials}
+    told = {"chosen": arm.chosen.changes, "score": arm.chosen.score, "tied": arm.is_tied, "at_the_edge": arm.edges}
+    return told | {"trials": trials}
 
 
 def _is_number(value: Any) -> bool:
