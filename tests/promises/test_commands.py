@@ -25,6 +25,7 @@ PROMISED = {
     "study run": {"--out", "--seeds", "--runs", "--on", "--base", "--set"},
     "study report": {"--runs"},
     "study calibrate": {"--out", "--try", "--seeds", "--base", "--set"},
+    "study tune": {"--out", "--try", "--trials", "--seeds", "--base", "--set"},
     "study simulate": {"--studies"},
     "synergy": {"--out", "--seeds", "--runs", "--labels", "--set"},
     "grid": {"--out", "--worlds", "--cells", "--threads", "--set"},

@@ -11,8 +11,9 @@ from studies import fake_run, small_study
 from bothways.core.config import read_yaml
 from bothways.core.errors import ConfigError
 from bothways.studies import STUDIES
-from bothways.study.calibrate import Pilot, Setting, calibrate, calibrated, settings_of
+from bothways.study.calibrate import Pilot, Setting, calibrate, calibrated
 from bothways.study.job import Job
+from bothways.study.pilot import settings_of
 from bothways.study.study import Study
 
 

@@ -20,6 +20,7 @@ from bothways.cli import (
     evaluate,
     grid,
     inspect,
+    pilot,
     probe,
     quickstart,
     recipes,
@@ -68,7 +69,8 @@ for _name, _command in {
     "plan": study.plan,
     "run": study.run,
     "report": study.report,
-    "calibrate": study.calibrate,
+    "calibrate": pilot.calibrate,
+    "tune": pilot.tune,
     "simulate": study.simulate,
 }.items():
     _study.command(_name)(_command)

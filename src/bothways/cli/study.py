@@ -1,5 +1,5 @@
-"""`bothways study`: what can be asked (`list`), what it would take (`plan`), where it can be decided (`calibrate`), asking it
-(`run`), what came out (`report`), and how far verdicts can be trusted (`simulate`)."""
+"""`bothways study`: what can be asked (`list`), what it would take (`plan`), asking it (`run`), what came out (`report`),
+and how far verdicts can be trusted (`simulate`). What is done before, on pilots: pilot.py."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def list_() -> None:
 
     listed = table("study", "question and cost")
     for name in STUDIES:
-        planned = _planned(name)
+        planned = plan_from(name)
         about = Text(planned.study.title) + Text(f"\n{planned.study.question}", style="dim")
         listed.add_row(name, about + Text(f"\none seed is {cost_of(planned)}\n"))
     page().print(listed)
@@ -53,7 +53,7 @@ def plan(
     from bothways.cli.study_plan import show
     from bothways.study.registration import digest_of_plan, register
 
-    planned = _planned(study, seeds, changes, base)
+    planned = plan_from(study, seeds, changes, base)
     show(planned, page())
     say(f"The plan's hash is {register(planned, out) if out else digest_of_plan(planned)}.")
 
@@ -75,7 +75,7 @@ def run(
 
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; expected a folder for runs and report: choose another --out.")
-    planned = _planned(study, seeds, changes, base)
+    planned = plan_from(study, seeds, changes, base)
     notice(f"{planned.study.title}\n{cost_of(planned) * len(planned.study.seeds)}.")
     from bothways.study.run import run as run_study
 
@@ -99,43 +99,6 @@ def report(
     say(f"The report is {write(Study.parse(planned, where=str(out)), out, runs)}")
 
 
-def calibrate(
-    study: StudyArgument,
-    out: Annotated[Path, typer.Option(help="Folder for the pilot's runs; a stopped pilot goes on there.")],
-    tried: Annotated[
-        list[str], typer.Option("--try", metavar="KEY=A,B,C", help="Values to try, e.g. train.steps=300,600; may be repeated.")
-    ],
-    seeds: Annotated[int, typer.Option(min=2, help="Pilot seeds; no study may use them again.")] = 3,
-    base: BaseOption = None,
-    changes: SetOption = (),
-) -> None:
-    """Find a setting where a study can be decided: each skill alone, on pilot seeds, off the floor and off the ceiling."""
-    from bothways.core.config import parse_overrides
-    from bothways.study.calibrate import calibrate as calibrated
-
-    axes = {key: values if isinstance(values, list) else [values] for key, values in parse_overrides(_as_lists(tried)).items()}
-    console = progress()
-
-    def train(jobs) -> None:
-        from bothways.study.run import execute
-
-        execute(jobs, console)
-
-    found, chosen = calibrated(_planned(study, None, changes, base).study, axes, out, train, seeds)
-    shown = table("setting", "reading\nalone", "\nsd", "drawing\nalone", "\nsd", "\nverdict")
-    for one in found:
-        pilots = [one.pilots[skill] for skill in ("reading", "drawing")]
-        numbers = (f"{value:.2f}" for pilot in pilots for value in (pilot.mean, pilot.sd))
-        changed = "\n".join(f"{key} = {value}" for key, value in one.changes.items())
-        faults = [f"{skill} {pilot.fault}" for skill, pilot in one.pilots.items() if pilot.fault]
-        shown.add_row(changed, *numbers, "; ".join(faults) or "fits")
-    page().print(shown)
-    if chosen is None:
-        say("No setting fits: a study at any of them cannot decide. Try others, or read the report as a pilot.")
-    else:
-        say(f"The study at the setting with the smallest spread is {out / 'study.yaml'}")
-
-
 def simulate(
     studies: Annotated[int, typer.Option(min=100, help="Simulated studies a row.")] = 2000,
 ) -> None:
@@ -154,7 +117,7 @@ def simulate(
     page().print(shown)
 
 
-def _planned(name: str, seeds: int | None = None, changes: list[str] | tuple[str, ...] = (), base: str | None = None) -> Plan:
+def plan_from(name: str, seeds: int | None = None, changes: list[str] | tuple[str, ...] = (), base: str | None = None) -> Plan:
     """The study and its plan; a confounded one is refused here."""
     from bothways.core.config import parse_overrides
     from bothways.studies import MADE, STUDIES
@@ -163,9 +126,3 @@ def _planned(name: str, seeds: int | None = None, changes: list[str] | tuple[str
 
     known, chosen = Known(STUDIES, MADE), None if seeds is None else range(seeds)
     return plan_of(load_study(name, known, chosen, parse_overrides(list(changes)), base))
-
-
-def _as_lists(pairs: list[str]) -> list[str]:
-    """["a=1,2"] -> ["a=[1,2]"]; a value in brackets or braces stays as it is."""
-    split = [pair.partition("=") for pair in pairs]
-    return [f"{key}{equals}[{value}]" if value[:1] not in "[{" else f"{key}{equals}{value}" for key, equals, value in split]

@@ -45,6 +45,7 @@ def _asked(study: Study) -> Table:
     rows = [("claim", study.claim), ("expectation", study.expectation), ("rule", study.rule)]
     rows += [("said of several", "\n".join(f"{one.kind} of {len(one.over)}: {one.sentence}" for one in study.claims))]
     rows += [("", " ".join(rules_of(study)))]
+    rows += [("tuned", study.tuned.sentence)] if study.tuned else []
     rows += [("plotted along", study.dial.name)] if study.dial else []
     for name, text in rows:
         if text:

@@ -1,8 +1,8 @@
 """Where can a question be decided? Both skills alone, on pilot seeds, at every setting that is tried.
 
 A setting is a change of the base: the world's level or the number of steps, for example. The arm that only reads and the arm
-that only draws run at each, on seeds that no study may use again. A setting fits when both skills lie where an effect can show
-either way, when seeds agree well enough to see one, and when they do not fall into two groups:
+that only draws run at each, as pilots (pilot.py). A setting fits when both skills lie where an effect can show either way, when
+seeds agree well enough to see one, and when they do not fall into two groups:
 
     0.3 <= mean skill <= 0.7         below, nothing was learned yet; above, no room is left
     sd over seeds < 0.08
@@ -25,13 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from bothways.core.disk import write_atomic, write_json
+from bothways.core.disk import write_json
 from bothways.core.errors import ConfigError
-from bothways.evaluate.scores import read_scores
 from bothways.study.job import Job
-from bothways.study.study import PILOT_SEEDS, Study
+from bothways.study.pilot import pilot_of, score_of, settings_of, write_study
+from bothways.study.study import Study
 
 LOWEST, HIGHEST, MOST_SD, GAP = 0.3, 0.7, 0.08, 0.2
 SKILLS = ("reading", "drawing")
@@ -80,16 +79,6 @@ class Setting:
         return max(pilot.sd for pilot in self.pilots.values())
 
 
-def settings_of(axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    """Every combination of the values of the axes, in order. Raises: ConfigError without an axis."""
-    if not axes or not all(axes.values()):
-        raise ConfigError("Nothing to try was given; name at least one key with its values, e.g. train.steps=300,600,900.")
-    found: list[dict[str, Any]] = [{}]
-    for key, values in axes.items():
-        found = [setting | {key: value} for setting in found for value in values]
-    return found
-
-
 def calibrate(
     study: Study,
     axes: Mapping[str, Sequence[Any]],
@@ -103,8 +92,6 @@ def calibrate(
     that only draws. `run` trains and examines jobs. Raises: ConfigError when the study has no such comparisons, or with fewer
     than two seeds.
     """
-    if num_seeds < 2:
-        raise ConfigError(f"Found {num_seeds} pilot seeds; the spread over seeds needs at least 2.")
     found = [_setting(study, changes, out, run, num_seeds) for changes in settings_of(axes)]
     fitting = sorted((setting for setting in found if setting.fits), key=lambda setting: setting.spread)
     chosen = fitting[0] if fitting else None
@@ -112,7 +99,7 @@ def calibrate(
         out / "calibration.json", {"settings": [_plain(one) for one in found], "chosen": chosen and dict(chosen.changes)}
     )
     if chosen is not None:
-        write_atomic(out / "study.yaml", yaml.safe_dump(calibrated(study, chosen).to_dict(), sort_keys=False))
+        write_study(calibrated(study, chosen), out / "study.yaml")
     return found, chosen
 
 
@@ -141,16 +128,14 @@ def _setting(study: Study, changes: dict[str, Any], out: Path, run: Callable[[li
             "skill, reading and drawing."
         )
     alone = {controls[skill].control for skill in SKILLS}
-    seeds = [PILOT_SEEDS + number for number in range(num_seeds)]
-    more = {"base_changes": {**study.base_changes, **changes}, "seeds": seeds, "pilot": True}
-    planned = plan_of(Study.parse(study.to_dict() | more))
+    planned = plan_of(pilot_of(study, num_seeds, {"base_changes": {**study.base_changes, **changes}}))
     jobs = [job for job in jobs_of(planned, out) if job.arm in alone]
     run(jobs)
     pilots = {}
     for skill in SKILLS:
         one = controls[skill]
         folders = [job.folder for job in jobs if job.arm == one.control]
-        pilots[skill] = Pilot(one.primary, tuple(read_scores(folder)["final"][one.primary].value for folder in folders))
+        pilots[skill] = Pilot(one.primary, tuple(score_of(folder, one.primary, "final").value for folder in folders))
     return Setting(changes, pilots)
 
 

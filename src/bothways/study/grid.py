@@ -76,6 +76,6 @@ def _prepare(grid: Grid, console: Console | None) -> None:
         try:
             job.refuse_other()
             if not job.is_done:
-                prepare([job.recipe], job.cache, console)
+                prepare([job], console)
         except BothwaysError as error:
             grid.failed[key] = error

@@ -5,16 +5,22 @@ from __future__ import annotations
 import signal
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bothways.core.disk import read_json, write_json
 from bothways.core.errors import BothwaysError
 from bothways.core.rundir import RunDir
+from bothways.evaluate.scores import read_scores
 from bothways.recipes.recipe import Recipe
 from bothways.study.ledger import ArmLedger, counted
+from bothways.worlds.world import Split
+
+if TYPE_CHECKING:
+    from bothways.model.unified import UnifiedModel
 
 LEDGER = "ledger.json"
 
@@ -40,7 +46,8 @@ class Failure(NamedTuple):
 @dataclass(frozen=True)
 class Job:
     """`folder` becomes the run folder; `cache` holds the encoded pictures; `reads` and `draws` say which exams are sat. `seed`:
-    that of a study's run; None where there is one run alone, called as its folder is."""
+    that of a study's run; None where there is one run alone, called as its folder is. `redrawn`: exams of drawings beside the
+    final one, by name, each with what it changes of the recipe (dotted keys): to draw in another way takes no new training."""
 
     arm: str
     seed: int | None
@@ -49,6 +56,8 @@ class Job:
     cache: Path
     reads: bool
     draws: bool
+    split: Split = "test"
+    redrawn: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -57,12 +66,23 @@ class Job:
 
     @property
     def is_done(self) -> bool:
+        return self.is_examined and not self.missing
+
+    @property
+    def is_examined(self) -> bool:
+        """Whether it was trained and has sat its final exam."""
         return (self.folder / LEDGER).exists()
+
+    @property
+    def missing(self) -> dict[str, Mapping[str, Any]]:
+        """Those of `redrawn` that an examined run has not sat."""
+        sat = read_scores(self.folder) if self.redrawn else {}
+        return {name: changes for name, changes in self.redrawn.items() if name not in sat}
 
     def refuse_other(self) -> None:
         """Raises: RunError when the finished run is another recipe's. Keys younger than the run count as their defaults."""
         run = RunDir(self.folder)
-        if self.is_done:
+        if self.is_examined:
             held = type(self.recipe).parse(run.config(), where=str(run.config_path))
             run.refuse_other(self.recipe.to_dict(), held.to_dict())
 
@@ -77,27 +97,37 @@ class Job:
 
 
 def work(job: Job) -> None:
-    """Trains (or goes on training), examines, and writes the ledger last. Raises: BothwaysError of all kinds."""
+    """Trains (or goes on training), examines, and writes the ledger last; then sits the exams that are `redrawn`.
+
+    Raises: BothwaysError of all kinds.
+    """
     import torch
 
+    torch.set_num_threads(job.recipe.train.threads or torch.get_num_threads())
+    model = None if job.is_examined else _train(job)
+    if job.missing:
+        _redraw(job, model)
+
+
+def _train(job: Job) -> UnifiedModel:
     from bothways.model import freeze
     from bothways.model.encodings import encodings_for
     from bothways.recipes.assemble import train
     from bothways.recipes.examine import examine
     from bothways.recipes.spending import spending_of
 
-    torch.set_num_threads(job.recipe.train.threads or torch.get_num_threads())
     run, spent = RunDir(job.folder), {"between": 0.0}
+    exams = {"reads": job.reads, "draws": job.draws, "split": job.split}
 
-    def between(model, step: int) -> None:
+    def between(model: UnifiedModel, step: int) -> None:
         began = time.perf_counter()
-        examine(job.recipe, model, run, f"step-{step:06d}", generate=False, reads=job.reads, draws=job.draws)
+        examine(job.recipe, model, run, f"step-{step:06d}", generate=False, **exams)
         spent["between"] += time.perf_counter() - began
 
     encodings = encodings_for(job.recipe.model, job.cache)
     going_on = run.config_path.exists()
     model, fitted = train(job.recipe, job.folder, resume=going_on, encodings=encodings, on_milestone=between)
-    seconds = examine(job.recipe, model, run, reads=job.reads, draws=job.draws)
+    seconds = examine(job.recipe, model, run, **exams)
     seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + spent["between"]}
     cost = ArmLedger(
         seconds=seconds,
@@ -107,6 +137,20 @@ def work(job: Job) -> None:
         **counted(spending_of(job.recipe, model, job.draws)),
     )
     write_json(job.folder / LEDGER, cost.to_dict())
+    return model
+
+
+def _redraw(job: Job, model: UnifiedModel | None) -> None:
+    """Draws again in other ways, by `model` or else by what was saved of it."""
+    from bothways.model.encodings import encodings_for
+    from bothways.model.store import load
+    from bothways.recipes.examine import examine
+
+    run = RunDir(job.folder)
+    if model is None:
+        model, _ = load(run, encodings=encodings_for(job.recipe.model, job.cache))
+    for name, changes in job.missing.items():
+        examine(job.recipe.with_changes(dict(changes)), model, run, name, reads=False, split=job.split)
 
 
 def outcome(job: Job) -> Failure | None:
@@ -114,7 +158,7 @@ def outcome(job: Job) -> Failure | None:
     try:
         work(job)
     except BothwaysError as error:
-        return Failure(str(error), error.exit_code)
+        return Failure(f"{job.title}: {error}", error.exit_code)
     except Exception:
         return Failure(f"{job.title} failed.", 70, traceback.format_exc())
     return None

@@ -121,17 +121,19 @@ def _refuse_confounded(study: Study, differences: list[ArmDifference]) -> None:
     for comparison in study.comparisons:
         for difference in differences:
             treated, plain = (difference.values[arm] for arm in (comparison.treatment, comparison.control))
-            if comparison.axis is not None and treated != plain and not lies_on(comparison.axis, difference.key):
+            own = study.axis if comparison.axis is None else comparison.axis
+            asked = (*own, *study.tuned_keys)
+            if treated != plain and not lies_on(asked, difference.key):
                 raise ConfigError(
                     f"{comparison.treatment} and {comparison.control} differ in `{difference.key}` ({treated!r}, {plain!r}), "
-                    f"which comparison `{comparison.name}` does not ask about ({', '.join(comparison.axis)}); compare arms "
+                    f"which comparison `{comparison.name}` does not ask about ({', '.join(asked)}); compare arms "
                     "that differ in that alone."
                 )
 
 
 def _refuse_undeclared(study: Study, differences: list[ArmDifference]) -> None:
     for difference in differences:
-        if not lies_on(study.axis, difference.key):
+        if not lies_on((*study.axis, *study.tuned_keys), difference.key):
             values = ", ".join(f"{name} {value!r}" for name, value in difference.values.items())
             raise ConfigError(
                 f"The arms of study `{study.name}` differ in `{difference.key}` ({values}), which is not on its axis "

@@ -44,8 +44,8 @@ def register(planned: Plan, out: Path) -> str:
     if theirs != planned.study.name:
         raise RunError(f"{out} holds the study `{theirs}`, not `{planned.study.name}`; choose another --out.")
     last = (amendments(out) or [held])[-1]
-    if last["hash"] != digest:
-        changed = _changed(last["plan"], now["plan"])
+    changed = _changed(last["plan"], now["plan"]) if last["hash"] != digest else []
+    if changed:  # keys younger than the registration stand at their defaults and change nothing
         write_json(out / AMENDMENTS, [*amendments(out), now | {"changed": changed}])
     return digest
 

@@ -1,4 +1,4 @@
-"""`write_report`: one self-contained report.html and the same numbers as report.json."""
+"""`write_report`: one self-contained report.html, the same numbers as report.json, and the main ones as report.tex."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bothways.study.dial import dial_plots
 from bothways.study.examples import answers, edits, requests
 from bothways.study.figures import curve_plots, forest_of
 from bothways.study.gather import Gathered, gather, to_json
+from bothways.study.latex import as_latex
 from bothways.study.ledger import Ledger
 from bothways.study.ledger_table import ledger_rows
 from bothways.study.page import page
@@ -42,7 +43,7 @@ def write_report(
     plan: Plan | None = None,
     standing: Standing | None = None,
 ) -> Path:
-    """Writes OUT/report.html and OUT/report.json, and returns the path of the former.
+    """Writes OUT/report.html, OUT/report.json and OUT/report.tex, and returns the path of the first.
 
     `arms`: arm -> its marked run folders, in the order of the study's seeds. `plan` adds what differs between the arms and
     the samples that each one saw, `standing` what was registered and what is not finished. Raises: ConfigError when arms and
@@ -51,6 +52,7 @@ def write_report(
     found = gather(study, arms)
     standing = standing or Standing()
     write_json(out_dir / "report.json", {**to_json(found, ledger), "standing": asdict(standing)})
+    write_atomic(out_dir / "report.tex", as_latex(found, standing.missing))
     path = out_dir / "report.html"
     write_atomic(path, render(found, ledger, plan, out_dir, standing))
     return path

@@ -4,7 +4,7 @@
     OUT/runs/<hash>/          one run folder, named by the hash of its resolved config and of the exams that it sits
     OUT/runs/cache/           tokens of the pools' and the exam's pictures
     OUT/<arm>-<seed>          a link to the run of that arm and seed
-    OUT/report.html, OUT/report.json, OUT/dial.json
+    OUT/report.html, OUT/report.json, OUT/report.tex, OUT/dial.json
 
 Studies that are given one folder of runs share what they have in common. One that was interrupted goes on where it stopped when
 it is run again with the same `out`: a run is done when its ledger is written, which is last.
@@ -28,7 +28,6 @@ from bothways.core.errors import RunError
 from bothways.core.sample import AbstractPicture
 from bothways.recipes.assemble import pool_pictures
 from bothways.recipes.examine import exam_items
-from bothways.recipes.recipe import Recipe
 from bothways.study.claim import without
 from bothways.study.dial import placed
 from bothways.study.job import Job
@@ -73,7 +72,7 @@ def run(
 
 def execute(jobs: list[Job], console: Console | None = None, workers: int | None = None, cluster: str | None = None) -> None:
     """Encodes what the runs need, and trains and examines those that are not done. Arguments and errors as in `run`."""
-    prepare([job.recipe for job in jobs], jobs[0].cache, console)
+    prepare(jobs, console)
     if cluster is not None:
         run_on(cluster, jobs, console)
         return
@@ -171,8 +170,9 @@ def jobs_of(planned: Plan, out: Path, runs: Path | None = None) -> list[Job]:
     for seed in study.seeds:
         for arm in map(study.arm, order):
             recipe = planned.configs[arm.name][seed]
-            address = digest_of({"recipe": recipe.to_dict(), "reads": arm.reads, "draws": arm.draws})
-            jobs.append(Job(arm.name, seed, recipe, folder / address, folder / "cache", arm.reads, arm.draws))
+            exams = {"reads": arm.reads, "draws": arm.draws} | ({"split": study.split} if study.pilot else {})
+            address = folder / digest_of({"recipe": recipe.to_dict(), **exams})
+            jobs.append(Job(arm.name, seed, recipe, address, folder / "cache", arm.reads, arm.draws, study.split))
     return jobs
 
 
@@ -187,9 +187,10 @@ def _link(job: Job, out: Path) -> None:
         link.symlink_to(target, target_is_directory=True)
 
 
-def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> dict[str, float]:
-    """Renders and encodes every picture of every recipe once; returns the seconds that took so far, earlier calls included."""
-    pictures = {picture.key: picture for recipe in recipes for picture in _pictures(recipe)}
+def prepare(jobs: Sequence[Job], console: Console | None) -> dict[str, float]:
+    """Renders and encodes every picture of every run once; returns the seconds that took so far, earlier calls included."""
+    cache, recipes = jobs[0].cache, [job.recipe for job in jobs]
+    pictures = {picture.key: picture for job in _seeing(jobs) for picture in _pictures(job)}
     tokenizers = {one.encodes_as.digest(): one.encodes_as for r in recipes for one in r.model.tokenizers.values()}
     sides = [EncodingCache(tokenizer.build(), cache) for tokenizer in tokenizers.values()]
     for side in sides:
@@ -204,7 +205,13 @@ def prepare(recipes: Sequence[Recipe], cache: Path, console: Console | None) -> 
     return seconds
 
 
-def _pictures(recipe: Recipe) -> list[AbstractPicture]:
-    world = recipe.world.build()
-    asked = exam_items(recipe.exam, world)
-    return pool_pictures(recipe, world) + [item.truth for item in asked if item.truth is not None]
+def _seeing(jobs: Sequence[Job]) -> list[Job]:
+    """One run of those that see the same pictures, as the trials of one arm do."""
+    told = [[job.split, *(part.digest() for part in (job.recipe.world, job.recipe.data, job.recipe.exam))] for job in jobs]
+    return list({digest_of(one): job for one, job in zip(told, jobs, strict=True)}.values())
+
+
+def _pictures(job: Job) -> list[AbstractPicture]:
+    world = job.recipe.world.build()
+    asked = exam_items(job.recipe.exam, world, split=job.split)
+    return pool_pictures(job.recipe, world) + [item.truth for item in asked if item.truth is not None]

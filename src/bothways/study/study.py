@@ -11,8 +11,9 @@ from bothways.core.config import Config
 from bothways.core.errors import ConfigError, unknown
 from bothways.study.axes import check_axes
 from bothways.study.claim import Claim, check_claims
+from bothways.study.tuned import PILOT_SEEDS, Tuned
+from bothways.worlds.world import Split
 
-PILOT_SEEDS = 1000  # and above: used to choose a setting, so never to judge one
 LEAST_SEEDS = 5  # fewer support nothing: an interval over them knows too little of the spread over seeds
 Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
 """What two compared arms may have the same of; own-task samples go with equal steps."""
@@ -70,6 +71,7 @@ class Study(Config):
     comparisons: tuple[Comparison, ...]
     axis: tuple[str, ...] = ("data.sources",)  # dotted keys (or their beginnings) in which arms may differ
     claims: tuple[Claim, ...] = ()  # what is said of several comparisons together, see claim.py
+    tuned: Tuned | None = None  # what was chosen for each arm by itself, in which arms may differ too; null: nothing
     dial: Dial | None = None  # along which its comparisons are settings of one question
     matching: Literal[Budget, "none"] = "own-task samples"  # what the arms of a comparison have the same of, see budget.py
     held_fixed: tuple[str, ...] = ()  # sentences for the report
@@ -125,6 +127,15 @@ class Study(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_tuned_fairly(self) -> Study:
+        if self.tuned is not None:
+            axes = [key for comparison in self.comparisons for key in comparison.axis or ()]
+            self.tuned.refuse_axis([*self.axis, *axes, *self.seed_keys])
+            for arm in self.arms:
+                self.tuned.refuse_untried(arm.name, arm.changes)
+        return self
+
     def _check_examined(self, comparison: Comparison) -> None:
         """Raises: ConfigError when an arm is compared with itself, or sits no exam of what the comparison rests on."""
         if comparison.treatment == comparison.control:
@@ -144,6 +155,16 @@ class Study(Config):
             if arm.name == name:
                 return arm
         raise ConfigError(unknown(f"arm of study `{self.name}`:", name, [arm.name for arm in self.arms]))
+
+    @property
+    def tuned_keys(self) -> tuple[str, ...]:
+        """Keys in which arms may differ besides the axis."""
+        return tuple(self.tuned.tried) if self.tuned else ()
+
+    @property
+    def split(self) -> Split:
+        """Of its exams. What a pilot chooses by is not what a study is judged by."""
+        return "validation" if self.pilot else "test"
 
     @property
     def rule(self) -> str:
