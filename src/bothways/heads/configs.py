@@ -23,6 +23,7 @@ class HeadConfig(Config):
 
     accepts: ClassVar[type[Discrete] | type[Continuous]]
     needs_unit_channels: ClassVar[bool] = False  # targets must have mean 0 and variance 1 in every channel
+    stacks: ClassVar[bool] = False  # its loss draws nothing and keeps no statistics, so those of several models can be one
     inside_backbone: ClassVar[bool] = False  # the backbone itself predicts, so no gradient gate fits between them
     kind: str
 
@@ -62,6 +63,7 @@ class CategoricalConfig(HeadConfig):
     """A softmax over the codebook. Nothing to choose."""
 
     accepts = Discrete
+    stacks = True
     kind: Literal["categorical"] = "categorical"
 
     def build(self, spec: VisualSpec, width: int) -> AbstractHead:
@@ -75,6 +77,7 @@ class MaskedConfig(HeadConfig):
     """A softmax over the codebook at every hidden token of an image whose tokens all read each other (MaskGIT, Show-o)."""
 
     accepts = Discrete
+    stacks = True
     kind: Literal["masked"] = "masked"
     masking: Masking = Masking()  # which tokens are hidden in training; a share of null is MaskGIT's cosine
     choice_noise: float = Field(1.0, ge=0)
