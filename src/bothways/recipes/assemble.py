@@ -76,17 +76,16 @@ def train_together(
     recipes: Sequence[Recipe],
     outs: Sequence[Path],
     encodings: Encodings | None = None,
-    on_milestone: Callable[[int, UnifiedModel, int], None] | None = None,
+    on_milestones: Sequence[Callable[[UnifiedModel, int], None]] | None = None,
 ) -> list[tuple[UnifiedModel, Fitted]]:
     """Trains recipes that differ in their seeds alone as one stacked model, or goes on with it where their folders hold runs.
-    `on_milestone` is told which of them it is, the model and the step.
+    `on_milestones`: one for each.
 
     Raises: BothwaysError of all kinds; ConfigError when the recipes differ in more, or have a part that cannot be stacked.
     """
     interrupt, trainers = Interrupt(), []
     encodings = encodings or encodings_for(recipes[0].model)
-    for index, (recipe, out) in enumerate(zip(recipes, outs, strict=True)):
-        milestone = None if on_milestone is None else partial(on_milestone, index)
+    for recipe, out, milestone in zip(recipes, outs, on_milestones or [None] * len(outs), strict=True):
         resume = RunDir(out).config_path.exists()
         trainers.append(_begun(recipe, out, resume, encodings, milestone, interrupt=interrupt))
     stack = Stack([trainer.module for trainer in trainers])

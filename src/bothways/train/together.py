@@ -34,7 +34,7 @@ def fit_together(trainers: Sequence[Trainer], stack: Stack, interrupt: Interrupt
         for trainer in trainers:
             opened.enter_context(trainer.opened(step))
         while not trainers[0].is_finished:
-            _step(trainers, stack)
+            make_step(trainers, stack)
             if any(trainer.is_due() for trainer in trainers):
                 for trainer in trainers:
                     trainer.save()
@@ -59,7 +59,8 @@ def _is_valid(folder: Path, step: int) -> bool:
     return True
 
 
-def _step(trainers: Sequence[Trainer], stack: Stack) -> None:
+def make_step(trainers: Sequence[Trainer], stack: Stack) -> None:
+    """One step of all."""
     began = time.monotonic()
     steps = [trainer.open_step() for trainer in trainers]
     stack.before_step(steps[0].number)

@@ -140,18 +140,22 @@ class Trainer:
     def run(self) -> None:
         """The algorithm."""
         while not self.is_finished:
-            step = self.open_step()
-            for batch in step.batches:
-                with self.arithmetic():
-                    terms = self.module.terms(batch)
-                parts = step.parts(terms)
-                if step.shares:
-                    step.shares.add(parts)
-                backward(parts)
-            self.check(step)
-            self.optimizer.step()
-            self.close_step(step)
+            self.make_step()
             self._keeper.after_step(self.progress, self._log.sync)
+
+    def make_step(self) -> None:
+        """One step, from its data to its line in the log."""
+        step = self.open_step()
+        for batch in step.batches:
+            with self.arithmetic():
+                terms = self.module.terms(batch)
+            parts = step.parts(terms)
+            if step.shares:
+                step.shares.add(parts)
+            backward(parts)
+        self.check(step)
+        self.optimizer.step()
+        self.close_step(step)
 
     @contextmanager
     def opened(self, step: int | None = None) -> Iterator[None]:
