@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,11 +17,12 @@ from bothways.model.stack import Stack
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.assemble import train, train_together
 from bothways.recipes.recipe import Recipe
+from bothways.train.interrupt import Interrupted
 from bothways.train.log import read_log
 from unified_training import recipe
 
 STEPS = 20
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1)
 CLOCK = ("seconds", "samples_per_s")
 
 
@@ -57,7 +60,10 @@ def assert_same_results(one: RunDir, other: RunDir, rtol: float = 1e-3) -> None:
 
 PARTS = {
     "as it is": {},
-    "muon": {"train__muon": {}},
+    "pico's backbone, on its own fast path": {
+        "train__muon": {},
+        "model__backbone": {"kind": "transformers", "size": "pico", "attention": "auto"},
+    },
     "everything that a trainer keeps": {
         "train__muon": {},
         "train__average": {"decay": 0.9},
@@ -106,11 +112,11 @@ def test_a_kill_between_the_saves_of_two_seeds_loses_what_they_do_not_share(tmp_
             raise Killed
 
     with pytest.raises(Killed):
-        train_together(recipes, cut, on_milestones=[pass_by, kill, pass_by])
-    last = cut[2] / "checkpoints" / checkpoint.name_of(8)
+        train_together(recipes, cut, on_milestones=[pass_by, kill])
+    last = cut[1] / "checkpoints" / checkpoint.name_of(8)
     (last / checkpoint.MODEL).write_bytes(b"half")  # this seed's newest is no good, so nobody's is
     done = train_together(recipes, cut)
-    assert [fitted.resumed_at for _, fitted in done] == [4, 4, 4]
+    assert [fitted.resumed_at for _, fitted in done] == [4, 4]
     for run, other in zip(whole, cut, strict=True):
         states = [checkpoint.find(RunDir(path)) for path in (run, other)]
         weights = [state.weights(averaged=False) | state._tensors(checkpoint.OPTIMIZER) for state in states]
@@ -119,6 +125,18 @@ def test_a_kill_between_the_saves_of_two_seeds_loses_what_they_do_not_share(tmp_
             [{k: v for k, v in one.items() if k not in CLOCK} for one in read_log(path / "log.jsonl")] for path in (run, other)
         ]
         assert lines[0] == lines[1]
+
+
+def test_a_signal_has_every_seed_save_before_they_stop(tmp_path: Path) -> None:
+    recipes, runs = seeded(train__steps=4, train__milestones=[2]), [tmp_path / str(seed) for seed in SEEDS]
+
+    def asked_to_stop(model: UnifiedModel, step: int) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted, match="after step 2"):
+        train_together(recipes, runs, on_milestones=[asked_to_stop, asked_to_stop])
+    assert all((run / "checkpoints" / checkpoint.name_of(2)).exists() for run in runs)
+    assert [fitted.resumed_at for _, fitted in train_together(recipes, runs)] == [2, 2]
 
 
 FAMILIES = {family: {"backbone": tiny.BACKBONE | {"family": family, "attention": "eager"}} for family in tiny.FAMILIES}

@@ -148,7 +148,7 @@ class Trainer:
         step = self.open_step()
         for batch in step.batches:
             with self.arithmetic():
-                terms = self.module.terms(batch)
+                terms = self.module.terms(batch if self._device.type == "cpu" else batch.to(self._device))
             parts = step.parts(terms)
             if step.shares:
                 step.shares.add(parts)
@@ -245,7 +245,7 @@ class Trainer:
                 f"The stream cut step {step} into {len(batches)} micro-batches and the config says "
                 f"{self.config.micro_batches}; build the stream with train.micro_batches, at most the number of samples."
             )
-        return batches if self._device.type == "cpu" else [batch.to(self._device) for batch in batches]
+        return batches
 
     def _shares(self, step: int) -> GradientShares | None:
         every = self.config.shares_every_steps
