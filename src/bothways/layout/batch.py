@@ -1,4 +1,5 @@
-"""The sequence as tensors: rows padded to one length, and where each image lies. The only file of the room with torch."""
+"""The sequence as tensors: rows padded to one length, and where each image lies. Of this room only this file and alike.py
+know torch."""
 
 from __future__ import annotations
 

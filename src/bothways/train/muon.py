@@ -57,7 +57,9 @@ def orthogonal(
 
 
 def _momentum(state: dict[str, Tensor], matrix: Tensor) -> Tensor:
-    return state.setdefault("momentum_buffer", torch.zeros_like(matrix.grad))
+    if "momentum_buffer" not in state:
+        state["momentum_buffer"] = torch.zeros_like(matrix)
+    return state["momentum_buffer"]
 
 
 def _reach(shape: torch.Size) -> float:
