@@ -22,7 +22,7 @@ PROMISED = {
     "recipes": set(),
     "study list": set(),
     "study plan": {"--seeds", "--out", "--base", "--set"},
-    "study run": {"--out", "--seeds", "--runs", "--on", "--base", "--set"},
+    "study run": {"--out", "--seeds", "--runs", "--on", "--base", "--stack", "--set"},
     "study report": {"--runs"},
     "study calibrate": {"--out", "--try", "--seeds", "--base", "--set"},
     "study tune": {"--out", "--try", "--trials", "--seeds", "--base", "--set"},
@@ -92,6 +92,7 @@ PROMISED = {
     "make-data": {"--out", "--images", "--size", "--seed", "--level", "--recipe"},
     "read": {"--world", "--level", "--recipe"},
     "bench train": {"--steps", "--threads", "--json"},
+    "bench stack": {"--seeds", "--steps", "--threads", "--json"},
     "bench draw": {"--rounds", "--batch-size", "--size", "--recipe", "--run", "--requests", "--threads", "--json"},
 }
 

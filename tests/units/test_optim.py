@@ -7,6 +7,7 @@ import torch
 
 from bothways.core.errors import ConfigError
 from bothways.train.config import TrainConfig
+from bothways.train.muon import step_together
 from bothways.train.optim import build_optimizer
 from toy_training import build
 
@@ -51,3 +52,26 @@ def test_frozen_parts_may_be_named_and_leave_adamw_alone() -> None:
 def test_parts_without_a_matrix_are_refused_naming_where_matrices_lie() -> None:
     with pytest.raises(ConfigError, match=r"backbones, which train.muon.parts names; there are matrices in .*backbone"):
         build_optimizer(build(), TrainConfig(muon={"parts": ("backbones",)}))
+
+
+def test_a_step_of_several_muons_together_is_a_step_of_each() -> None:
+    """Tall, wide and square matrices; one of them is without a gradient at the second step."""
+
+    def moved(together: bool) -> list[torch.Tensor]:
+        draws = torch.Generator().manual_seed(0)
+        owned = [[torch.nn.Parameter(torch.randn(s, generator=draws)) for s in ((8, 4), (4, 8), (6, 6))] for _ in range(3)]
+        muons = [torch.optim.Muon(own, lr=0.02, weight_decay=0.1, adjust_lr_fn="match_rms_adamw") for own in owned]
+        for step in range(3):
+            for number, own in enumerate(owned):
+                for at, matrix in enumerate(own):
+                    gradient = torch.randn(matrix.shape, generator=draws)
+                    matrix.grad = None if (step, number, at) == (1, 2, 0) else gradient
+            if together:
+                step_together(muons)
+            else:
+                for muon in muons:
+                    muon.step()
+        return [matrix.detach() for own in owned for matrix in own]
+
+    for one, other in zip(moved(together=False), moved(together=True), strict=True):
+        torch.testing.assert_close(other, one, rtol=0, atol=2e-3)  # an update is 0.02 * 0.2 * sqrt(8) = 0.01, in bf16

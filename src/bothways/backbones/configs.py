@@ -83,6 +83,10 @@ class BackboneConfig(Config):
 
         return Adapter(backbone, self.lora, seed)
 
+    def stacked(self) -> BackboneConfig | None:
+        """The same backbone on a path that torch's vmap goes through, for models that are trained as one; None: it has none."""
+        return None
+
 
 _HEADS_FIRST = ("gemma3_text",)  # norms of queries and keys come after heads and positions have changed places
 AnyBackboneConfig = part(BackboneConfig, BACKBONES)
@@ -151,6 +155,10 @@ class CausalLMConfig(BackboneConfig):
             mlp_width=(dial.mlp_width if own else None) or -(-width * 8 // 3 // 8) * 8,
             vocab_size=self.vocab_size or dial.vocab_size,
         )
+
+    def stacked(self) -> BackboneConfig | None:
+        """By matmul: sdpa has no vmap on a CPU. Adapters have a dropout whose draws would be those of no seed alone."""
+        return None if self.lora else self.with_changes({"attention": "matmul"})
 
     def build(self, vocab_size: int) -> AbstractBackbone:
         from bothways.backbones.causal_lm import CausalLM

@@ -39,7 +39,7 @@ def bench_train(name: str = "vq-vq", steps: int = 30, num_pictures: int = 256, n
     `num_pictures`: how many each source's pool holds here. Visual tokenizers keep the recipe's shapes and get random weights;
     what they encode is cached before anything is timed. Raises: ConfigError when the recipe makes no model.
     """
-    recipe = _recipe(name, steps, num_pictures)
+    recipe = timed_recipe(name, steps, num_pictures)
     with threads(num_threads):
         model, world = build_model(recipe), recipe.world.build()
         for cache in (model.encodings.given, model.encodings.learned):
@@ -143,7 +143,8 @@ class InTurn:
         return batches
 
 
-def _recipe(name: str, steps: int, num_pictures: int) -> Recipe:
+def timed_recipe(name: str, steps: int, num_pictures: int) -> Recipe:
+    """The recipe with small pools, tokenizers of random weights and a few steps. Raises: ConfigError if it makes no model."""
     recipe = load_recipe(name, kind="model")
     if recipe.train.micro_batches != 1:
         raise ConfigError(f"The recipe `{name}` cuts steps into micro-batches; the bench compares whole steps.")

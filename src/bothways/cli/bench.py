@@ -1,4 +1,4 @@
-"""`bothways bench train` and `bothways bench draw`: speed beside the plainest thing that does the same work."""
+"""`bothways bench train`, `draw` and `stack`: speed beside the plainest thing that does the same work."""
 
 from __future__ import annotations
 
@@ -56,6 +56,19 @@ def draw(
 
         found = bench_draw(batch_size, size, rounds=rounds, num_threads=threads)
     _show(found, "images/s", as_json)
+
+
+def stack(
+    recipe: RecipeArgument = "pico",
+    seeds: Annotated[int, typer.Option(min=2, help="Trained as one.")] = 4,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each that are timed.")] = 20,
+    threads: ThreadsOption = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Time seeds that are trained as one stacked model beside the same seeds one after another."""
+    from bothways.bench.stack import bench_stack
+
+    _show(bench_stack(recipe, seeds, steps, num_threads=threads), "samples/s", as_json)
 
 
 def _show(bench: Bench, unit: str, as_json: bool) -> None:

@@ -77,7 +77,7 @@ for _name, _command in {
 app.add_typer(_study, name="study", rich_help_panel="Study")
 
 _bench = typer.Typer(help="Speed beside a bare loop and beside transformers.", no_args_is_help=True)
-for _command in (bench.train, bench.draw):
+for _command in (bench.train, bench.draw, bench.stack):
     _bench.command(_command.__name__)(_command)
 app.add_typer(_bench, name="bench", rich_help_panel="Measure")
 

@@ -68,6 +68,9 @@ def run(
         typer.Option(help="A Ray cluster: local-cluster, auto, HOST:PORT or ray://...", show_default="processes here"),
     ] = None,
     base: BaseOption = None,
+    stack: Annotated[
+        int, typer.Option(min=1, help="Seeds of an arm that are trained as one stacked model, in one process; meant for GPUs.")
+    ] = 1,
     changes: SetOption = (),
 ) -> None:
     """Run a study: register its plan, train every arm, examine it, and report with a verdict."""
@@ -79,7 +82,7 @@ def run(
     notice(f"{planned.study.title}\n{cost_of(planned) * len(planned.study.seeds)}.")
     from bothways.study.run import run as run_study
 
-    say(f"The report is {run_study(planned.study, out, progress(), runs=runs, cluster=on)}")
+    say(f"The report is {run_study(planned.study, out, progress(), runs=runs, cluster=on, stack=stack)}")
 
 
 def report(

@@ -23,6 +23,7 @@ class HeadConfig(Config):
 
     accepts: ClassVar[type[Discrete] | type[Continuous]]
     needs_unit_channels: ClassVar[bool] = False  # targets must have mean 0 and variance 1 in every channel
+    stacks: ClassVar[bool] = False  # its loss draws nothing and keeps no statistics, so those of several models can be one
     inside_backbone: ClassVar[bool] = False  # the backbone itself predicts, so no gradient gate fits between them
     predicts_one: ClassVar[bool] = False  # its prediction is the token, so gradients find the way back through it
     kind: str
@@ -63,6 +64,7 @@ class CategoricalConfig(HeadConfig):
     """A softmax over the codebook. Nothing to choose."""
 
     accepts = Discrete
+    stacks = True
     kind: Literal["categorical"] = "categorical"
 
     def build(self, spec: VisualSpec, width: int) -> AbstractHead:
@@ -76,6 +78,7 @@ class MaskedConfig(HeadConfig):
     """A softmax over the codebook at every hidden token of an image whose tokens all read each other (MaskGIT, Show-o)."""
 
     accepts = Discrete
+    stacks = True
     kind: Literal["masked"] = "masked"
     masking: Masking = Masking()  # which tokens are hidden in training; a share of null is MaskGIT's cosine
     choice_noise: float = Field(1.0, ge=0)

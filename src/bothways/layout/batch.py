@@ -1,8 +1,10 @@
-"""The sequence as tensors: rows padded to one length, and where each image lies. The only file of the room with torch."""
+"""The sequence as tensors: rows padded to one length, and where each image lies. Of this room only this file and alike.py
+know torch."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,11 +14,11 @@ from torch import Tensor
 
 from bothways.core.errors import DataError
 from bothways.core.sample import AbstractPicture, Sample
-from bothways.layout.sequence import Duty, ImageSpan, Sequence
+from bothways.layout.sequence import Content, Duty, ImageSpan, Sequence
 
 PADDING_DOC = -1
 # Vector -> the value at padded positions. Padding has its own doc and block 0: it reads itself, and nobody reads it.
-_PADDED = {
+PADDED = {
     "ids": -1,
     "content": 0,
     "duty": 0,
@@ -43,7 +45,8 @@ class Batch:
     that holds the picture being edited (in the sequence it is a segment); `edited` are these pictures. `latents` are what a
     painter in the model draws of the `targets`. `counts`: positions with a duty, by "source:text", "source:image" and
     "source:mark", and with latents pictures, by "source:painter"; `sources` and `sample_ids` name the rows. `share` in [0, 1)
-    sets how much noise noised images have; None: drawn for each.
+    sets how much noise noised images have; None: drawn for each. `lists`: what `at` gives, where it is
+    known beforehand.
     """
 
     ids: Tensor
@@ -70,6 +73,7 @@ class Batch:
     edited_tokens: Any = None
     latents: Any = None
     share: float | None = None
+    lists: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return self.ids.shape[0]
@@ -88,6 +92,10 @@ class Batch:
     def is_padding(self) -> Tensor:
         """bool (B, S)."""
         return self.doc == PADDING_DOC
+
+    def at(self, what: str) -> Tensor:
+        """Where in the flattened rows `what` of LISTS lies: Long "N", ascending."""
+        return LISTS[what](self).flatten().nonzero()[:, 0] if self.lists is None else self.lists[what]
 
     def pictures(self, learn: bool) -> list[AbstractPicture | None]:
         """The pictures in the order of the rows of `learned_tokens` (`learn`) or `given_tokens`; None: still to be drawn. A
@@ -111,6 +119,35 @@ class Batch:
         return replace(self, **{k: v.to(device) for k, v in moved.items() if hasattr(v, "to")})
 
 
+def _has(content: Content) -> Callable[[Batch], Tensor]:
+    return lambda batch: batch.content == int(content)
+
+
+def _must(duty: Duty) -> Callable[[Batch], Tensor]:
+    return lambda batch: batch.duty == int(duty)
+
+
+def _seen(batch: Batch) -> Tensor:
+    return (batch.content == int(Content.CLEAN)) & (batch.picture >= 0)
+
+
+# What a model looks up in a batch: name -> bool (B, S). `given` and `drawn` are tokens that enter as they are, `ahead` where an
+# image token is predicted at another position, `edited` where one of an edit is; by duty, the positions that predict.
+LISTS: dict[str, Callable[[Batch], Tensor]] = {
+    "nothing_text": _has(Content.NOTHING_TEXT),
+    "nothing_image": _has(Content.NOTHING_IMAGE),
+    "given": lambda batch: _seen(batch) & ~batch.drawn,
+    "drawn": lambda batch: _seen(batch) & batch.drawn,
+    "hidden": _has(Content.HIDDEN),
+    "noised": _has(Content.NOISED),
+    "ahead": lambda batch: batch.next_place >= 0,
+    "edited": lambda batch: batch.source >= 0,
+    "text": _must(Duty.TEXT),
+    "mark": _must(Duty.MARK),
+    "image": _must(Duty.IMAGE),
+}
+
+
 def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right") -> Batch:
     """One row a sequence, padded on the right (training) or on the left (generation).
 
@@ -120,7 +157,7 @@ def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right
         raise DataError("Found a batch without samples; expected at least one.")
     longest = max(map(len, sequences))
     starts = [longest - len(s) if side == "left" else 0 for s in sequences]
-    tensors = {name: _padded(name, sequences, starts, longest) for name in _PADDED}
+    tensors = {name: _padded(name, sequences, starts, longest) for name in PADDED}
     images = [
         (row, replace(span, start=span.start + starts[row]), samples[row].segments[span.segment].content)
         for row, sequence in enumerate(sequences)
@@ -142,7 +179,7 @@ def collate(sequences: list[Sequence], samples: list[Sample], side: str = "right
 
 def padding(num: int) -> Sequence:
     """So many positions that read themselves and are read by nobody."""
-    return Sequence(**{name: np.full(num, value) for name, value in _PADDED.items()})
+    return Sequence(**{name: np.full(num, value) for name, value in PADDED.items()})
 
 
 def counts(sequences: list[Sequence], samples: list[Sample]) -> dict[str, int]:
@@ -157,7 +194,7 @@ def counts(sequences: list[Sequence], samples: list[Sample]) -> dict[str, int]:
 
 
 def _padded(name: str, sequences: list[Sequence], starts: list[int], length: int) -> np.ndarray:
-    value = _PADDED[name]
+    value = PADDED[name]
     rows = np.full((len(sequences), length), value, dtype=bool if isinstance(value, bool) else np.int64)
     for row, (sequence, start) in enumerate(zip(sequences, starts, strict=True)):
         rows[row, start : start + len(sequence)] = getattr(sequence, name)

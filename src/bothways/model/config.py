@@ -138,6 +138,20 @@ class ModelConfig(Config):
         """Pictures that are read and pictures that are drawn are the same tokens, so a second view of one would say nothing."""
         return self.given.encodes_as == self.learned.encodes_as
 
+    @property
+    def unstackable(self) -> str | None:
+        """The part because of which models that differ in their seeds cannot be trained as one, see model/stack.py; None: they
+        can."""
+        if not self.head.stacks:
+            return f"the head `{self.head.kind}`, which draws noise for every sample or keeps statistics of its targets"
+        if self.backbone.stacked() is None:
+            return "LoRA" if self.backbone.lora else f"the backbone `{self.backbone.kind}`"
+        if self.backbone.drawing_layers:
+            return "the layers that positions that draw have copies of"
+        if self.painter:
+            return "the painter, which draws noise for every picture"
+        return None
+
     def check_decides_to_draw(self) -> None:
         """Raises: ConfigError when the model is not one that decides by itself when to draw and when its turn ends."""
         if not self.learn_marks:

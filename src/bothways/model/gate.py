@@ -39,10 +39,15 @@ def check_reached(config: ModelConfig, counts: Mapping[str, int]) -> None:
 
 
 class _Scaled(torch.autograd.Function):
+    generate_vmap_rule = True  # models that are trained as one go through here together
+
     @staticmethod
-    def forward(ctx, hidden: Tensor, openness: float) -> Tensor:
-        ctx.openness = openness
+    def forward(hidden: Tensor, openness: float) -> Tensor:
         return hidden.view_as(hidden)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        ctx.openness = inputs[1]
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:

@@ -23,7 +23,7 @@ from bothways.core.spec import Discrete
 from bothways.core.tally import Tally
 from bothways.heads.draws import Draws
 from bothways.layout.batch import Batch, collate
-from bothways.layout.sequence import Content, Duty, Sequence
+from bothways.layout.sequence import Duty, Sequence
 from bothways.layout.wording import Wording
 from bothways.model.collapse import Findings
 from bothways.model.config import ModelConfig
@@ -188,39 +188,38 @@ class UnifiedModel(nn.Module):
         """Input embeddings: text, image tokens at their places (as they are, hidden or noised), `nothing` tokens, and where an
         image token is predicted its place, and in an edit what the picture to be edited has there. `produced`: the image tokens
         that belong to no picture yet, row after row."""
-        content, shape = batch.content.flatten(), batch.content.shape
+        shape = batch.content.shape
         x = self.backbone.embed(batch.ids.clamp_min(0)).flatten(0, 1)
-        for kind, vector in ((Content.NOTHING_TEXT, self.nothing_text), (Content.NOTHING_IMAGE, self.nothing_image)):
-            at = (content == int(kind)).nonzero()[:, 0]
+        for kind, vector in (("nothing_text", self.nothing_text), ("nothing_image", self.nothing_image)):
+            at = batch.at(kind)
             x = x.index_copy(0, at, vector.expand(len(at), -1))
-        seen = (content == int(Content.CLEAN)) & (batch.picture.flatten() >= 0)
-        for tokenizer, projector, tokens, drawn in (
-            (self.given, self.given_projector, batch.given_tokens, False),
-            (self.learned, self.learned_projector, batch.learned_tokens, True),
+        for kind, tokenizer, projector, tokens in (
+            ("given", self.given, self.given_projector, batch.given_tokens),
+            ("drawn", self.learned, self.learned_projector, batch.learned_tokens),
         ):
-            at = (seen & (batch.drawn.flatten() == drawn)).nonzero()[:, 0]
+            at = batch.at(kind)
             if len(at):
                 picture, place = batch.picture.flatten()[at], batch.place.flatten()[at]
                 vectors = tokenizer.vectors(tokens)[picture, place]
-                if drawn and self.training and self.config.feedback_noise:
+                if kind == "drawn" and self.training and self.config.feedback_noise:
                     vectors = self._as_fed_back(batch, vectors, picture, place)
                 x = x.index_copy(0, at, projector(vectors, place))
         if produced is not None:
             at = ((batch.place >= 0) & (batch.picture < 0)).flatten().nonzero()[:, 0]
             x = x.index_copy(0, at, self._entering(produced, batch.place.flatten()[at]))
-        at = (content == int(Content.HIDDEN)).nonzero()[:, 0]
+        at = batch.at("hidden")
         if len(at):
             x = x.index_copy(0, at, self.embed_hidden(batch.place.flatten()[at]))
-        at = (content == int(Content.NOISED)).nonzero()[:, 0]
+        at = batch.at("noised")
         if len(at):
             picture, place = batch.picture.flatten()[at], batch.place.flatten()[at]
             noisy, time = self.head.corrupt(batch.learned_tokens[picture, place], self._draws(batch, picture, place))
             x = x.index_copy(0, at, self.embed_noised(noisy, time, place))
-        at = (batch.next_place.flatten() >= 0).nonzero()[:, 0]
+        at = batch.at("ahead")
         if len(at):
             x = x.index_add(0, at, self.next_place(batch.next_place.flatten()[at]))
         if batch.edited_tokens is not None:
-            at = (batch.source.flatten() >= 0).nonzero()[:, 0]
+            at = batch.at("edited")
             ahead, here = batch.next_place.flatten()[at], batch.place.flatten()[at]
             tokens = batch.edited_tokens[batch.source.flatten()[at], torch.where(ahead >= 0, ahead, here)]
             x = x.index_add(0, at, self.embed_source(tokens).to(x.dtype))
@@ -336,7 +335,7 @@ class UnifiedModel(nn.Module):
 
 def _predictors(batch: Batch, duty: Duty) -> tuple[Int[Tensor, "N"], Int[Tensor, "N"]]:
     """Positions that have the duty, and those that they predict; both count through all rows."""
-    at = (batch.duty.flatten() == int(duty)).nonzero()[:, 0]
+    at = batch.at(duty.name.lower())
     return at, at - at % batch.ids.shape[1] + batch.predicts.flatten()[at]
 
 

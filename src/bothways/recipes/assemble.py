@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -14,16 +16,19 @@ from bothways.data.source import Source
 from bothways.data.stream import MixtureStream
 from bothways.layout.wording import load_wording
 from bothways.model import freeze
-from bothways.model.encodings import Encodings
+from bothways.model.encodings import Encodings, encodings_for
 from bothways.model.gate import check_reached
 from bothways.model.painter import TERM
+from bothways.model.stack import Stack
 from bothways.model.store import keep_parts
 from bothways.model.unified import UnifiedModel
 from bothways.recipes.recipe import Recipe
 from bothways.recipes.sources import facts as facts_of
 from bothways.recipes.sources import keep_files, list_bad, own, refuse_bad, sources_of
 from bothways.train.config import TrainConfig
+from bothways.train.interrupt import Interrupt
 from bothways.train.step import step_counts
+from bothways.train.together import fit_together
 from bothways.train.trainer import Fitted, Trainer
 from bothways.worlds.world import AbstractWorld
 
@@ -64,6 +69,40 @@ def train(
     title: str | None = None,
 ) -> tuple[UnifiedModel, Fitted]:
     """Trains the recipe's model in the run folder `out`. Raises: BothwaysError of all kinds; see `Trainer.fit`."""
+    trainer = _begun(recipe, out, resume, encodings, on_milestone, console=console, title=title or recipe.name)
+    return trainer.module, _done(trainer, trainer.fit())
+
+
+def train_together(
+    recipes: Sequence[Recipe],
+    outs: Sequence[Path],
+    encodings: Encodings | None = None,
+    on_milestones: Sequence[Callable[[UnifiedModel, int], None]] | None = None,
+) -> list[tuple[UnifiedModel, Fitted]]:
+    """Trains recipes that differ in their seeds alone as one stacked model, or goes on with it where their folders hold runs.
+    `on_milestones`: one for each.
+
+    Raises: BothwaysError of all kinds; ConfigError when the recipes differ in more, or have a part that cannot be stacked.
+    """
+    interrupt, trainers = Interrupt(), []
+    encodings = encodings or encodings_for(recipes[0].model)
+    for recipe, out, milestone in zip(recipes, outs, on_milestones or [None] * len(outs), strict=True):
+        resume = RunDir(out).config_path.exists()
+        trainers.append(_begun(recipe, out, resume, encodings, milestone, interrupt=interrupt))
+    stack = Stack([trainer.module for trainer in trainers])
+    fitted = fit_together(trainers, stack, interrupt)
+    return [(trainer.module, _done(trainer, own)) for trainer, own in zip(trainers, fitted, strict=True)]
+
+
+def _begun(
+    recipe: Recipe,
+    out: Path,
+    resume: bool,
+    encodings: Encodings | None,
+    on_milestone: Callable[[UnifiedModel, int], None] | None,
+    **more: Any,
+) -> Trainer:
+    """The trainer of a recipe, its run folder made."""
     model = build_model(recipe, encodings)  # refuse what does not fit before anything is written
     config = settings_of(recipe)
     stream = stream_of(recipe, recipe.world.build(), model)
@@ -80,11 +119,14 @@ def train(
     keep_parts(run, recipe.model, model.wording)
     keep_files(sources, run.path)
     list_bad(sources, run.path)
-    _tell(sources, console)
-    milestone = None if on_milestone is None else lambda step: on_milestone(model, step)
-    fitted = Trainer(model, stream, config, run, on_milestone=milestone, console=console, title=title or recipe.name).fit()
-    run.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})
-    return model, fitted
+    _tell(sources, more.get("console"))
+    milestone = None if on_milestone is None else partial(on_milestone, model)
+    return Trainer(model, stream, config, run, on_milestone=milestone, **more)
+
+
+def _done(trainer: Trainer, fitted: Fitted) -> Fitted:
+    trainer.folder.mark_done({"steps": fitted.steps, "seconds": round(fitted.seconds, 1), "samples": fitted.samples})
+    return fitted
 
 
 def _tell(sources: Mapping[str, Source], console: Console | None) -> None:

@@ -60,7 +60,7 @@ def run(grid: Grid, console: Console | None = None, workers: int | None = None) 
     todo = {job.folder: key for key, job in grid.jobs.items() if not job.is_done and key not in grid.failed}
     jobs = [grid.jobs[key] for key in todo.values()]
     threads = max((job.recipe.train.threads or cores() for job in jobs), default=1)
-    with closing(ended(jobs, workers or max(1, cores() // threads), console)) as one_by_one:
+    with closing(ended([[job] for job in jobs], workers or max(1, cores() // threads), console)) as one_by_one:
         for job, failure in one_by_one:
             if failure is not None:
                 grid.failed[todo[job.folder]] = failure

@@ -1,11 +1,12 @@
-"""One run of a study: an arm with a seed, from its first step to its scores, in a process of its own."""
+"""One run of a study: an arm with a seed, from its first step to its scores, in a process of its own or with other seeds of the
+arm that are trained as one stacked model (stack.py)."""
 
 from __future__ import annotations
 
 import signal
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -21,6 +22,7 @@ from bothways.worlds.world import Split
 
 if TYPE_CHECKING:
     from bothways.model.unified import UnifiedModel
+    from bothways.train.trainer import Fitted
 
 LEDGER = "ledger.json"
 
@@ -96,48 +98,38 @@ class Job:
         return sum(source.samples_per_step for source in self.recipe.data.sources.values())
 
 
-def work(job: Job) -> None:
-    """Trains (or goes on training), examines, and writes the ledger last; then sits the exams that are `redrawn`.
+def work(jobs: Sequence[Job]) -> None:
+    """Trains (or goes on training) one run, or several as one stacked model, examines each, and writes its ledger last; then
+    sits the exams that are `redrawn`.
 
     Raises: BothwaysError of all kinds.
     """
     import torch
 
-    torch.set_num_threads(job.recipe.train.threads or torch.get_num_threads())
-    model = None if job.is_examined else _train(job)
-    if job.missing:
-        _redraw(job, model)
+    torch.set_num_threads(jobs[0].recipe.train.threads or torch.get_num_threads())
+    waiting = [job for job in jobs if not job.is_examined]
+    models = dict(zip((job.folder for job in waiting), _train(waiting), strict=True)) if waiting else {}
+    for job in jobs:
+        if job.missing:
+            _redraw(job, models.get(job.folder))
 
 
-def _train(job: Job) -> UnifiedModel:
-    from bothways.model import freeze
+def _train(jobs: Sequence[Job]) -> list[UnifiedModel]:
     from bothways.model.encodings import encodings_for
-    from bothways.recipes.assemble import train
-    from bothways.recipes.examine import examine
-    from bothways.recipes.spending import spending_of
+    from bothways.recipes.assemble import train, train_together
 
-    run, spent = RunDir(job.folder), {"between": 0.0}
-    exams = {"reads": job.reads, "draws": job.draws, "split": job.split}
-
-    def between(model: UnifiedModel, step: int) -> None:
-        began = time.perf_counter()
-        examine(job.recipe, model, run, f"step-{step:06d}", generate=False, **exams)
-        spent["between"] += time.perf_counter() - began
-
-    encodings = encodings_for(job.recipe.model, job.cache)
-    going_on = run.config_path.exists()
-    model, fitted = train(job.recipe, job.folder, resume=going_on, encodings=encodings, on_milestone=between)
-    seconds = examine(job.recipe, model, run, **exams)
-    seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + spent["between"]}
-    cost = ArmLedger(
-        seconds=seconds,
-        parameters=freeze.counts(model)[freeze.ALL]["trained"],
-        steps=fitted.steps,
-        samples=fitted.samples,
-        **counted(spending_of(job.recipe, model, job.draws)),
-    )
-    write_json(job.folder / LEDGER, cost.to_dict())
-    return model
+    first, sittings = jobs[0], [Sitting(job) for job in jobs]
+    encodings = encodings_for(first.recipe.model, first.cache)
+    if len(jobs) == 1:
+        going_on = RunDir(first.folder).config_path.exists()
+        between = sittings[0].between
+        trained = [train(first.recipe, first.folder, resume=going_on, encodings=encodings, on_milestone=between)]
+    else:
+        recipes, folders = [job.recipe for job in jobs], [job.folder for job in jobs]
+        trained = train_together(recipes, folders, encodings, [sitting.between for sitting in sittings])
+    for sitting, (model, fitted) in zip(sittings, trained, strict=True):
+        sitting.finish(model, fitted)
+    return [model for model, _ in trained]
 
 
 def _redraw(job: Job, model: UnifiedModel | None) -> None:
@@ -153,20 +145,61 @@ def _redraw(job: Job, model: UnifiedModel | None) -> None:
         examine(job.recipe.with_changes(dict(changes)), model, run, name, reads=False, split=job.split)
 
 
-def outcome(job: Job) -> Failure | None:
+@dataclass
+class Sitting:
+    """The exams of a run. `between_s`: seconds of those during training."""
+
+    job: Job
+    between_s: float = 0.0
+
+    def between(self, model: UnifiedModel, step: int) -> None:
+        """The short exam of a checkpoint."""
+        began = time.perf_counter()
+        self._examine(model, f"step-{step:06d}", generate=False)
+        self.between_s += time.perf_counter() - began
+
+    def finish(self, model: UnifiedModel, fitted: Fitted) -> None:
+        """The exam after training, and the ledger."""
+        from bothways.model import freeze
+        from bothways.recipes.spending import spending_of
+
+        job, seconds = self.job, self._examine(model)
+        seconds = {**seconds, "train": fitted.seconds, "evaluate": seconds.get("evaluate", 0.0) + self.between_s}
+        cost = ArmLedger(
+            seconds=seconds,
+            parameters=freeze.counts(model)[freeze.ALL]["trained"],
+            steps=fitted.steps,
+            samples=fitted.samples,
+            **counted(spending_of(job.recipe, model, job.draws)),
+        )
+        write_json(job.folder / LEDGER, cost.to_dict())
+
+    def _examine(self, model: UnifiedModel, *name: str, **how: bool) -> dict[str, float]:
+        from bothways.recipes.examine import examine
+
+        job = self.job
+        return examine(job.recipe, model, RunDir(job.folder), *name, reads=job.reads, draws=job.draws, split=job.split, **how)
+
+
+def title_of(jobs: Sequence[Job]) -> str:
+    """What people call runs that one process trains."""
+    return ", ".join(job.title for job in jobs)
+
+
+def outcome(jobs: Sequence[Job]) -> Failure | None:
     """`work`, where an error is an answer: None, or what stopped it."""
     try:
-        work(job)
+        work(jobs)
     except BothwaysError as error:
-        return Failure(f"{job.title}: {error}", error.exit_code)
+        return Failure(f"{title_of(jobs)}: {error}", error.exit_code)
     except Exception:
-        return Failure(f"{job.title} failed.", 70, traceback.format_exc())
+        return Failure(f"{title_of(jobs)} failed.", 70, traceback.format_exc())
     return None
 
 
-def child(job: Job, answer: Connection) -> None:
+def child(jobs: Sequence[Job], answer: Connection) -> None:
     """`outcome` in a child process, which sends it."""
     try:
-        answer.send(outcome(job))
+        answer.send(outcome(jobs))
     except KeyboardInterrupt:
-        answer.send(Failure(f"{job.title} was interrupted.", 128 + signal.SIGINT))
+        answer.send(Failure(f"{title_of(jobs)} was interrupted.", 128 + signal.SIGINT))

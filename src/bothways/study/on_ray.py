@@ -11,7 +11,7 @@ goes on from its last checkpoint there, on whatever node it lands.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
@@ -19,48 +19,47 @@ from typing import Any
 from rich.console import Console
 
 from bothways.core.errors import ConfigError
-from bothways.study.job import Failure, Job, JobFailed, outcome
+from bothways.study.job import Failure, Job, JobFailed, outcome, title_of
 from bothways.study.side_by_side import LOOK_EVERY_S
 
 LOCAL = "local-cluster"
 NUM_RETRIES = 3  # of one run, when a worker or its node dies
 
 
-def run_on(cluster: str, jobs: list[Job], console: Console | None = None) -> None:
-    """Runs every job that is not done yet, in this order as far as the cluster has room.
+def run_on(cluster: str, stacks: Sequence[Sequence[Job]], console: Console | None = None) -> None:
+    """Runs every job, a stack in one task, in this order as far as the cluster has room.
 
     Raises: ConfigError when Ray is not installed or the cluster cannot be reached; JobFailed with the first failed run's own
     sentence, after the others were cancelled; what they had saved is there.
     """
-    waiting = [job for job in jobs if not job.is_done]
+    total, done = sum(map(len, stacks)), 0
     with _cluster(cluster) as ray:
         tasks = {}
-        for job in waiting:
+        for jobs in stacks:
+            threads = jobs[0].recipe.train.threads or 1
             # An error of a run's own is an outcome and no failure of the task, so that Ray does not try it again.
-            task = ray.remote(num_cpus=job.recipe.train.threads or 1, max_retries=NUM_RETRIES)(
-                outcome
-            )  # an error is an answer, so that Ray does not try it again
-            tasks[task.options(name=job.title).remote(job)] = job
-        done = len(jobs) - len(waiting)
+            task = ray.remote(num_cpus=threads, max_retries=NUM_RETRIES)(outcome)
+            tasks[task.options(name=title_of(jobs)).remote(jobs)] = jobs
         try:
             while tasks:
                 ready, _ = ray.wait(list(tasks), timeout=LOOK_EVERY_S)
                 for reference in ready:
-                    _check(ray, reference, tasks.pop(reference))
-                    done += 1
+                    jobs = tasks.pop(reference)
+                    _check(ray, reference, jobs)
+                    done += len(jobs)
                     if console is not None:
-                        console.print(f"{done} of {len(jobs)} runs are finished.")
+                        console.print(f"{done} of {total} runs to be made are finished.")
         finally:
             for reference in tasks:
                 ray.cancel(reference)
 
 
-def _check(ray: Any, reference: Any, job: Job) -> None:
+def _check(ray: Any, reference: Any, jobs: Sequence[Job]) -> None:
     try:
         failure = ray.get(reference)
     except ray.exceptions.RayError as error:
         why = str(error).strip().splitlines()[0]
-        failure = Failure(f"{job.title} was lost {NUM_RETRIES + 1} times ({why}).", JobFailed.exit_code)
+        failure = Failure(f"{title_of(jobs)} was lost {NUM_RETRIES + 1} times ({why}).", JobFailed.exit_code)
     if failure is not None:
         raise failure.error()
 

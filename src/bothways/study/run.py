@@ -37,6 +37,7 @@ from bothways.study.plan import Plan, plan_of
 from bothways.study.registration import amendments, register, registered
 from bothways.study.report import Standing, write_report
 from bothways.study.side_by_side import run_all
+from bothways.study.stack import stacks_of, unstacked
 from bothways.study.study import Study
 from bothways.vision.cache import EncodingCache
 
@@ -50,11 +51,13 @@ def run(
     workers: int | None = None,
     runs: Path | None = None,
     cluster: str | None = None,
+    stack: int = 1,
 ) -> Path:
     """Plans, registers, trains, examines and reports; returns the path of report.html.
 
     `workers`: runs at once; default: as many as there are cores for the threads of one. `runs`: a folder that several studies
-    share. `cluster`: run on Ray instead, see on_ray.py. Raises: BothwaysError of all kinds.
+    share. `cluster`: run on Ray instead, see on_ray.py. `stack`: how many seeds of an arm are trained as one stacked model, see
+    stack.py. Raises: BothwaysError of all kinds.
     """
     planned = plan_of(study)
     if cluster is not None:
@@ -66,18 +69,28 @@ def run(
     jobs = jobs_of(planned, out, runs)
     for job in jobs:
         _link(job, out)
-    execute(jobs, console, workers, cluster)
+    execute(jobs, console, workers, cluster, stack)
     return report(study, out, runs)
 
 
-def execute(jobs: list[Job], console: Console | None = None, workers: int | None = None, cluster: str | None = None) -> None:
+def execute(
+    jobs: list[Job],
+    console: Console | None = None,
+    workers: int | None = None,
+    cluster: str | None = None,
+    stack: int = 1,
+) -> None:
     """Encodes what the runs need, and trains and examines those that are not done. Arguments and errors as in `run`."""
     prepare(jobs, console)
+    waiting = [job for job in jobs if not job.is_done]
+    stacks = stacks_of(waiting, stack)
+    if console is not None and (why := unstacked(waiting, stack)):
+        console.print(why, highlight=False, markup=False)
     if cluster is not None:
-        run_on(cluster, jobs, console)
+        run_on(cluster, stacks, console)
         return
     threads = jobs[0].recipe.train.threads or cores()
-    run_all(jobs, workers or max(1, cores() // threads), console)
+    run_all(stacks, workers or max(1, cores() // threads), console)
 
 
 def report(study: Study, out: Path, runs: Path | None = None) -> Path:

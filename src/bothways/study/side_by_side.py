@@ -1,4 +1,4 @@
-"""Runs of a study side by side, each in a process of its own with its own share of the cores.
+"""Runs of a study side by side, each in a process of its own with its own share of the cores, or several in one as a stack.
 
 How many at once follows from the threads of a run. Where two processors are one core with two threads, runs one after the
 other with two threads each finish earlier (249 against 181 samples/s, LOG.md); a fixed number makes a run's bits independent of
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,36 +20,38 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from bothways.core.rundir import RunDir
-from bothways.study.job import Failure, Job, JobFailed, child
+from bothways.study.job import Failure, Job, JobFailed, child, title_of
 
 LOOK_EVERY_S = 0.5
 
 
 @dataclass
 class _Running:
-    job: Job
+    jobs: Sequence[Job]
     process: BaseProcess
     answer: Connection
-    bar: TaskID | None
+    bars: list[TaskID]
 
 
-def run_all(jobs: list[Job], workers: int, console: Console | None = None) -> None:
-    """Runs every job that is not done yet, in this order and at most `workers` at once.
+def run_all(stacks: Sequence[Sequence[Job]], workers: int, console: Console | None = None) -> None:
+    """Runs every job, a stack in one process, in this order and at most `workers` at once.
 
     Raises: JobFailed with the first failed run's own sentence, after the others have been stopped and have saved.
     """
-    with closing(ended(jobs, workers, console)) as one_by_one:
+    with closing(ended(stacks, workers, console)) as one_by_one:
         for _, failure in one_by_one:
             if failure is not None:
                 raise failure
 
 
-def ended(jobs: list[Job], workers: int, console: Console | None = None) -> Iterator[tuple[Job, JobFailed | None]]:
+def ended(
+    stacks: Sequence[Sequence[Job]], workers: int, console: Console | None = None
+) -> Iterator[tuple[Job, JobFailed | None]]:
     """Runs jobs as `run_all` does and yields each as it ends, with what stopped it; the others go on.
 
     Closing the iterator stops those that still run, after they have saved.
     """
-    waiting = [job for job in jobs if not job.is_done]
+    waiting = list(stacks)
     running: list[_Running] = []
     with _bars(console) as bars:
         try:
@@ -61,32 +63,32 @@ def ended(jobs: list[Job], workers: int, console: Console | None = None) -> Iter
                     _show(one, bars)
                     if one.answer.poll() or not one.process.is_alive():
                         running.remove(one)
-                        yield one.job, _failure(one)
+                        failure = _failure(one)
+                        yield from ((job, failure) for job in one.jobs)
         except BaseException:
             _stop(running)
             raise
 
 
-def _start(job: Job, bars: Progress | None) -> _Running:
+def _start(jobs: Sequence[Job], bars: Progress | None) -> _Running:
     spawn = multiprocessing.get_context("spawn")
     receiver, sender = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=child, args=(job, sender), name=job.title, daemon=False)
+    process = spawn.Process(target=child, args=(jobs, sender), name=title_of(jobs), daemon=False)
     process.start()
     sender.close()
-    bar = None if bars is None else bars.add_task(job.title, total=job.recipe.train.steps, news="starting")
-    return _Running(job, process, receiver, bar)
+    shown = [] if bars is None else [bars.add_task(j.title, total=j.recipe.train.steps, news="starting") for j in jobs]
+    return _Running(jobs, process, receiver, shown)
 
 
 def _show(one: _Running, bars: Progress | None) -> None:
-    if bars is None:
-        return
-    record = _last_record(RunDir(one.job.folder))
-    if record is None:
-        return
-    steps, step = one.job.recipe.train.steps, record["step"]
-    left = record["seconds"] / max(step, 1) * (steps - step)
-    news = f"loss {record['loss']:.3f}  {record['samples'] / record['seconds']:.0f} samples/s  ETA {left:.0f} s"
-    bars.update(one.bar, completed=step, news=news if step < steps else "examined: answers, captions, drawings")
+    for job, bar in zip(one.jobs, one.bars, strict=False):
+        record = _last_record(RunDir(job.folder))
+        if record is None:
+            continue
+        steps, step = job.recipe.train.steps, record["step"]
+        left = len(one.jobs) * record["seconds"] / max(step, 1) * (steps - step)  # a stack's seconds are shared
+        news = f"loss {record['loss']:.3f}  {record['samples'] / record['seconds']:.0f} samples/s  ETA {left:.0f} s"
+        bars.update(bar, completed=step, news=news if step < steps else "examined: answers, captions, drawings")
 
 
 def _last_record(run: RunDir) -> dict | None:
@@ -105,7 +107,7 @@ def _failure(one: _Running) -> JobFailed | None:
     try:
         failure = one.answer.recv()
     except EOFError:
-        failure = Failure(f"{one.job.title} ended without a word (exit code {one.process.exitcode}).", 70)
+        failure = Failure(f"{title_of(one.jobs)} ended without a word (exit code {one.process.exitcode}).", 70)
     one.process.join()
     return None if failure is None else failure.error()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import nn
 
 from bothways.core.disk import read_json, remove_leftovers, write_json
-from bothways.model.checkpoint import HasState, Progress, name_of, newest
+from bothways.model.checkpoint import Checkpoint, HasState, Progress, name_of, newest, open_checkpoint
 from bothways.train import checkpoint
 from bothways.train.average import Average
 from bothways.train.config import TrainConfig
@@ -34,8 +34,9 @@ class Keeper:
         average: Average | None,
         on_milestone: Callable[[int], None] | None,
         say: Callable[[str], None],
+        interrupt: Interrupt,
     ):
-        self.interrupt = Interrupt()
+        self.interrupt = interrupt
         self.resumed_at: int | None = None
         self._folder, self._config, self._module, self._optimizer = folder, config, module, optimizer
         self._average = average
@@ -47,37 +48,44 @@ class Keeper:
         """The newest checkpoint of this run; None before the first one."""
         return self._folder / name_of(self._saved_step) if self._saved_step >= 0 else None
 
-    def restore(self) -> Progress:
-        """Loads the newest valid checkpoint, if there is one, and returns how far the run is."""
+    def restore(self, step: int | None = None) -> Progress:
+        """Loads the newest valid checkpoint, if there is one, and returns how far the run is. `step`: that of this step
+        instead; later ones are set aside, and 0 without a checkpoint is the beginning."""
         remove_leftovers(self._folder)
-        found = newest(self._folder, self._say)
+        found = newest(self._folder, self._say) if step is None else self._of(step)
+        checkpoint.set_aside_newer(self._folder, -1 if found is None else found.progress.step)
         if found is None:
             return Progress()
         found.load_into(self._module, averaged=False)
         found.load_optimizer(self._module, self._optimizer)
         if self._average:
             self._average.load(found.average())
-        checkpoint.set_aside_newer(self._folder, found.progress.step)
         self._saved_step = self.resumed_at = found.progress.step
         self._say(f"Going on from {found.path} (step {found.progress.step} of {self._config.steps}).")
         return found.progress
 
+    def _of(self, step: int) -> Checkpoint | None:
+        path = self._folder / name_of(step)
+        return open_checkpoint(path) if step or path.exists() else None
+
     def begin(self, progress: Progress, before_save: Callable[[], None]) -> None:
         """The first save comes before the first step: a disk that refuses is better found now than in a minute."""
-        self._save(progress, before_save)
+        self.save(progress, before_save)
         self._milestone(progress.step)
 
     def after_step(self, progress: Progress, before_save: Callable[[], None]) -> None:
         """Saves when it is time, at milestones, at the end and when asked to stop. Raises: Interrupted in that case."""
-        step, stop = progress.step, self.interrupt.requested
-        late = time.monotonic() - self._saved_at >= self._config.checkpoint_every_s
-        if late or stop or step in self._config.milestone_steps or step == self._config.steps:
-            self._save(progress, before_save)
-        if stop:
-            raise self._interrupted(step)
-        self._milestone(step)
+        if self.is_due(progress.step):
+            self.save(progress, before_save)
+        self.go_on(progress.step)
 
-    def _save(self, progress: Progress, before_save: Callable[[], None]) -> None:
+    def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be written after this step."""
+        late = time.monotonic() - self._saved_at >= self._config.checkpoint_every_s
+        return bool(late or self.interrupt.requested or step in self._config.milestone_steps or step == self._config.steps)
+
+    def save(self, progress: Progress, before_save: Callable[[], None]) -> None:
+        """Writes a checkpoint of this step, if there is none yet."""
         if progress.step != self._saved_step:
             check_weights(self._module, progress.step, self.last_good)
             before_save()
@@ -85,6 +93,12 @@ class Keeper:
             self._saved_step = progress.step
             checkpoint.prune(self._folder, self._config.milestone_steps)
         self._saved_at = time.monotonic()
+
+    def go_on(self, step: int) -> None:
+        """The milestone, if the step is one. Raises: Interrupted when asked to stop."""
+        if self.interrupt.requested:
+            raise self._interrupted(step)
+        self._milestone(step)
 
     def _milestone(self, step: int) -> None:
         """Calls `on_milestone`, once for every milestone, however often the run is killed in it."""

@@ -7,7 +7,7 @@ parameters whose name begins with a given prefix. The update itself is not touch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -32,12 +32,14 @@ class GradientShares:
     def add(self, parts: Mapping[str, Tensor]) -> None:
         """`parts` are the terms of `step_loss`, whose graph is kept for the backward that follows."""
         for name, part in parts.items():
-            if not part.requires_grad:
-                continue
-            new = torch.autograd.grad(part, self._parameters, retain_graph=True, allow_unused=True)
-            new = [torch.zeros_like(p) if g is None else g for g, p in zip(new, self._parameters, strict=True)]
-            old = self._gradients.get(name)
-            self._gradients[name] = new if old is None else [a + b for a, b in zip(old, new, strict=True)]
+            if part.requires_grad:
+                self.take(name, torch.autograd.grad(part, self._parameters, retain_graph=True, allow_unused=True))
+
+    def take(self, name: str, gradients: Sequence[Tensor | None]) -> None:
+        """Adds the gradients of a term, None where a parameter has none, in the order of the module's parameters."""
+        new = [torch.zeros_like(p) if g is None else g for g, p in zip(gradients, self._parameters, strict=True)]
+        old = self._gradients.get(name)
+        self._gradients[name] = new if old is None else [a + b for a, b in zip(old, new, strict=True)]
 
     def norms(self) -> dict[str, float]:
         """Norm of each term's gradient."""
