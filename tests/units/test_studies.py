@@ -134,7 +134,7 @@ def test_arms_of_a_comparison_that_differ_in_more_than_its_axis_are_refused():
     study = STUDIES.load("alignment")
     across = study.comparisons[0].with_changes({"treatment": "unified-r050", "control": "understanding-r000"})
     with pytest.raises(ConfigError, match=r"differ in `model\.given\.rotation` \(0\.5, 0\.0\)"):
-        plan(Study.parse({**study.to_dict(), "comparisons": [across.to_dict()]}), load_recipe("vq-vq"))
+        plan(Study.parse({**study.to_dict(), "comparisons": [across.to_dict()], "claims": []}), load_recipe("vq-vq"))
 
 
 def test_a_dial_without_places_gets_the_measured_distance_once_for_each_pair_of_tokenizers(
