@@ -54,6 +54,18 @@ def test_the_plan_gets_the_setting_and_a_spread_that_promises_too_little():
         assert one.seed_sd == pytest.approx(2**0.5 * sd) and "2 pilot seeds" in one.seed_sd_source
 
 
+def test_of_a_ladder_the_skills_alone_are_tried_and_no_placebo(tmp_path: Path):
+    ran: list[str] = []
+
+    def train(jobs: list[Job]) -> None:
+        for job in jobs:
+            fake_run(job.folder, {"hour": 0.5, "minute": 0.5}, job.arm, seed=0, num=100)
+            ran.append(job.arm)
+
+    calibrate(STUDIES.load("ladder-short"), {"train.steps": [300]}, tmp_path, train)
+    assert set(ran) == {"reading-alone", "drawing-alone"}
+
+
 def test_every_setting_is_tried_by_both_arms_alone_on_pilot_seeds_and_the_steadiest_fits(tmp_path: Path):
     """Stand-ins for training: how often they are right follows from the steps, and a little from the seed."""
     knows = {100: (0.02, 0.0), 300: (0.27, 0.05), 600: (0.30, 0.01), 900: (1.0, 0.0)}

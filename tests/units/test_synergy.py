@@ -102,7 +102,7 @@ def test_where_one_skill_alone_gains_the_card_says_which(carded):
     card = carded((0.4, 0.45, 0.4), (0.8, 0.8, 0.8), 0.8)
     assert card.result == "one direction"
     assert [one.best.label for one in card.directions] == ["supported", "no effect"]
-    assert "has no effect on drawing of 0.05 or more" in said(card)
+    assert "moves drawing by less than 0.05" in said(card)
 
 
 def test_what_a_placebo_explains_is_no_synergy_however_large_the_gain(carded):

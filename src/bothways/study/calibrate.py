@@ -88,8 +88,7 @@ def calibrate(
 ) -> tuple[list[Setting], Setting | None]:
     """Trains the pilot, writes OUT/calibration.json, and returns every setting and the chosen one.
 
-    `study` has one comparison a skill: the control of `reading` is the arm that only reads, that of `drawing` the one
-    that only draws. `run` trains and examines jobs. Raises: ConfigError when the study has no such comparisons, or with fewer
+    Of the first comparison on each skill, reading and drawing, the control is the arm that has this skill alone. `run` trains and examines jobs. Raises: ConfigError when the study has no such comparisons, or with fewer
     than two seeds.
     """
     found = [_setting(study, changes, out, run, num_seeds) for changes in settings_of(axes)]
@@ -121,7 +120,8 @@ def _setting(study: Study, changes: dict[str, Any], out: Path, run: Callable[[li
     from bothways.study.plan import plan_of
     from bothways.study.run import jobs_of
 
-    controls = {_skill(one.primary): one for one in study.comparisons}
+    # A ladder compares each skill with many controls; the first is the skill alone.
+    controls = {_skill(one.primary): one for one in reversed(study.comparisons)}
     if set(controls) != set(SKILLS):
         raise ConfigError(
             f"Study `{study.name}` compares {' and '.join(controls) or 'nothing'}; a calibration needs a comparison of each "

@@ -64,13 +64,16 @@ def write_card(card: Card, out: Path) -> Path:
 def headline(direction: Direction) -> str:
     """One sentence on one direction: whether the content helps, and where a gain is none of its doing."""
     skill, other, label = direction.skill, OTHERS[direction.skill], direction.best.label
+    least = direction.minimum_effect
     said = {
         "supported": f"What {other} says of its pictures helps {skill}.",
-        "refuted": f"What {other} says of its pictures harms {skill}.",
-        "no effect": f"What {other} says of its pictures has no effect on {skill} of {direction.minimum_effect:g} or more.",
+        "refuted": f"{skill.capitalize()} gains less from {other} than from the placebo `{direction.best.control}`.",
+        "no effect": f"Beyond a placebo, what {other} says of its pictures moves {skill} by less than {least:g}.",
         "pilot": f"A pilot saw a difference for {skill}; it decides nothing.",
         "undecided": f"Whether {other} helps {skill} is undecided.",
     }[label]
+    if label == "refuted" and direction.alone.label == "refuted":
+        return f"{said} It is worse than {skill} alone, too."
     if label == "supported" and not direction.helps:
         return f"{said} Yet {skill} alone is better: the other task costs more than its content gives."
     if label != "supported" and direction.alone.label == "supported":
