@@ -88,8 +88,8 @@ def calibrate(
 ) -> tuple[list[Setting], Setting | None]:
     """Trains the pilot, writes OUT/calibration.json, and returns every setting and the chosen one.
 
-    Of the first comparison on each skill, reading and drawing, the control is the arm that has this skill alone. `run` trains and examines jobs. Raises: ConfigError when the study has no such comparisons, or with fewer
-    than two seeds.
+    Of the first comparison on each skill, reading and drawing, the control is the arm that has this skill alone. `run` trains
+    and examines jobs. Raises: ConfigError when the study has no such comparisons, or with fewer than two seeds.
     """
     found = [_setting(study, changes, out, run, num_seeds) for changes in settings_of(axes)]
     fitting = sorted((setting for setting in found if setting.fits), key=lambda setting: setting.spread)
