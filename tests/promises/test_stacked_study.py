@@ -7,14 +7,15 @@ from pathlib import Path
 
 import yaml
 
-from bothways.studies import STUDIES
+from bothways.studies import MADE, STUDIES
 from bothways.study.job import LEDGER
-from bothways.study.load import load_study
+from bothways.study.load import Known, load_study
 from bothways.study.plan import plan_of
 from bothways.study.run import jobs_of
 from bothways.study.stack import stacks_of, unstacked
 from conftest import TINY
 
+KNOWN = Known(STUDIES, MADE)
 ALONE = {"data.sources.watch/draw.samples_per_step": 0}
 FILE = {
     "like": "quickstart",
@@ -61,7 +62,7 @@ def test_seeds_trained_as_one_give_the_report_of_seeds_trained_alone(tmp_path: P
 
 
 def test_a_stack_holds_seeds_of_one_arm_and_at_most_as_many_as_asked_for(tmp_path: Path) -> None:
-    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[0, 1, 2])), STUDIES)), tmp_path)
+    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, seeds=[0, 1, 2])), KNOWN)), tmp_path)
     titles = [[job.title for job in stack] for stack in stacks_of(jobs, 2)]
     assert titles == [["both-0", "both-1"], ["reads-0", "reads-1"], ["both-2"], ["reads-2"]]
     assert [len(stack) for stack in stacks_of(jobs, 1)] == [1] * 6 and unstacked(jobs, 2) is None
@@ -71,7 +72,7 @@ def test_arms_that_cannot_be_stacked_are_named_and_stay_apart(tmp_path: Path) ->
     diffusion = {"model.learned": {"kind": "patches", "size_px": 48, "patch_px": 16}, "model.head": {"kind": "diffusion"}}
     base = FILE["base_changes"] | diffusion | {"model.projector.shared": False}
     base = {key: value for key, value in base.items() if not key.startswith("model.learned.")}
-    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, base_changes=base)), STUDIES)), tmp_path)
+    jobs = jobs_of(plan_of(load_study(str(written(tmp_path, base_changes=base)), KNOWN)), tmp_path)
     assert all(len(stack) == 1 for stack in stacks_of(jobs, 2)) and unstacked(jobs, 1) is None
     assert "reads" in unstacked(jobs, 2) and "the head `diffusion`" in unstacked(jobs, 2)
 
@@ -79,7 +80,7 @@ def test_arms_that_cannot_be_stacked_are_named_and_stay_apart(tmp_path: Path) ->
 def test_a_stack_whose_run_failed_says_so_in_a_sentence(tmp_path: Path, told) -> None:
     file, out = written(tmp_path), tmp_path / "out"
     assert told("study", "plan", file, "--out", out)[0] == 0
-    [folder] = (job.folder for job in jobs_of(plan_of(load_study(str(file), STUDIES)), out) if job.title == "both-1")
+    [folder] = (job.folder for job in jobs_of(plan_of(load_study(str(file), KNOWN)), out) if job.title == "both-1")
     folder.mkdir(parents=True)
     (folder / "notes.txt").write_text("not a run")
     code, _, err = told("study", "run", file, "--out", out, "--stack", 2)

@@ -26,7 +26,7 @@ CLAIM = {"name": "both", "sentence": "It helps.", "kind": "all", "over": ["readi
         (
             {"base_world": "shapes", "arms": ARMS, "base_changes": {}, "matching": "none", "comparisons": [
                 READING | {"control": "drawing", "primary": "drawing/hour/skill"}]},
-            "Unknown measure of `unified` in the world shapes, on which comparison `reading` rests: `drawing/hour/skill`",
+            "has the source `watch/vqa`, and `vq-vq` is a recipe of the world shapes; give a base of the world watch",
         ),
         ({"claims": [CLAIM]}, "Unknown comparison or earlier claim in claim `both`: `drawing`"),
         ({"claims": [CLAIM | {"over": ["reading"]}]}, "give it 2 or more parts"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.core.errors import ConfigError, DataError, RunError
+from bothways.core.errors import ConfigError, RunError
 from conftest import changes
 
 POOLS = {f"data.sources.watch/{kind}.num_pictures": 6 for kind in ("vqa", "caption", "draw")}
@@ -51,7 +51,7 @@ def test_what_makes_no_card_is_refused_in_a_sentence_before_anything_is_trained(
         ((tmp_path,), RunError, "no config.yaml"),
         (("vq-tokenizer",), ConfigError, "makes a tokenizer"),
         ((trained, "--set", "data.sources.watch/draw.samples_per_step=0"), ConfigError, "trains no drawing"),
-        (("vq-vq", "--set", "exam.num_drawings=0"), DataError, "exam.num_drawings"),
+        (("vq-vq", "--set", "exam.num_drawings=0"), ConfigError, "The exam draws nothing"),
         (("vq-vq", "--set", "train.stepz=3"), ConfigError, "stepz"),
         (("pico", "--labels", "few"), ConfigError, "--labels few"),
         (("pico", "--labels", "64,4000"), ConfigError, "below the 200 pictures"),

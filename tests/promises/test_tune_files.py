@@ -34,11 +34,10 @@ FILE = {
 GUIDANCE = ("--try", "exam.guidance=1.5,3")
 
 
-def here(jobs: list[Job], *_: object) -> None:
+def here(stacks: list[list[Job]], *_: object) -> None:
     """Runs in this process, which saves a start of torch each; test_study_files.py has them in processes of their own."""
-    for job in jobs:
-        if not job.is_done:
-            work(job)
+    for jobs in stacks:
+        work(jobs)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -44,12 +44,11 @@ def synergy(
         raise RunError(f"{out} is a file; expected a folder for runs and card: choose another --out.")
     from bothways.study.cost import cost_of
     from bothways.study.plan import plan_of
-    from bothways.study.synergy import card_of, refuse_undrawn
+    from bothways.study.synergy import card_of
     from bothways.study.synergy_card import write_card
 
     study = _study(recipe, seeds, _numbers(labels), list(changes))
     planned = plan_of(study)
-    refuse_undrawn(study, planned)
     notice(f"{len(study.arms)} arms, {'one seed' if seeds == 1 else f'{seeds} seeds'}: {cost_of(planned) * seeds}.")
     own = [f"{key}={value}" for key, value in study.base_changes.items() if key not in parse_overrides(list(changes))]
     notice(f"Set in every arm, unless --set says otherwise: {', '.join(own)}.")

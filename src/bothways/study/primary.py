@@ -19,6 +19,11 @@ def refuse_unmeasured(study: Study, recipes: Mapping[str, Recipe]) -> None:
     for comparison in study.comparisons:
         for arm in map(study.arm, (comparison.treatment, comparison.control)):
             recipe = recipes[arm.name]
+            if arm.draws and comparison.primary.startswith("drawing/") and not recipe.exam.num_drawings:
+                raise ConfigError(
+                    f"The exam draws nothing (exam.num_drawings 0), so `{comparison.primary}` cannot be judged; set it to 20 "
+                    "or more."
+                )
             known = measurable(recipe.world.build(), _asked(arm, recipe))
             if comparison.primary.startswith(f"{BY_HEAD}/") or comparison.primary in known:
                 continue

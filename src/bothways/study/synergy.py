@@ -23,7 +23,6 @@ from bothways.study.exchanges import Exchange, exchanges_of
 from bothways.study.gather import Gathered, gather
 from bothways.study.labels import LabelsSaved, labels_in
 from bothways.study.plan import Plan
-from bothways.study.study import Study
 from bothways.study.swaps import Swap, swap_in
 from bothways.study.verdict import Label, Verdict
 from bothways.train.log import read_log
@@ -211,10 +210,3 @@ def shares_of(runs: Sequence[Path]) -> dict[str, float]:
     logged = [line["shares"] for run in runs for line in read_log(RunDir(run).log_path) if line.get("shares")]
     terms = dict.fromkeys(term for shares in logged for term in shares)
     return {term: float(np.mean([shares[term] for shares in logged if term in shares])) for term in terms}
-
-
-def refuse_undrawn(study: Study, plan: Plan) -> None:
-    """Raises: DataError, before hours of training, when the exam draws nothing and a direction rests on drawings."""
-    exam = plan.configs[study.arms[0].name][study.seeds[0]].to_dict().get("exam", {})
-    if any(c.primary.startswith("drawing/") for c in study.comparisons) and not exam.get("num_drawings", 1):
-        raise DataError("The exam draws nothing (exam.num_drawings 0), so drawing cannot be judged; set it to 20 or more.")
