@@ -26,6 +26,7 @@ def calibrate(
     changes: SetOption = (),
 ) -> None:
     """Find a setting where a study can be decided: each skill alone, on pilot seeds, off the floor and off the ceiling."""
+    from bothways.study.calibrate import TWO_GROUPS
     from bothways.study.calibrate import calibrate as calibrated
 
     found, chosen = calibrated(plan_from(study, None, changes, base).study, _axes(tried), out, _train, seeds)
@@ -39,6 +40,8 @@ def calibrate(
     page().print(shown)
     if chosen is None:
         say("No setting fits: a study at any of them cannot decide. Try others, or read the report as a pilot.")
+        if any(pilot.fault == TWO_GROUPS for one in found for pilot in one.pilots.values()):
+            say("A skill that comes at once can be compared by when it reaches a level: `reaches` in docs/adding.md.")
     else:
         say(f"The study at the setting with the smallest spread is {out / 'study.yaml'}")
 

@@ -33,6 +33,7 @@ from bothways.study.pilot import pilot_of, score_of, settings_of, write_study
 from bothways.study.study import Study
 
 LOWEST, HIGHEST, MOST_SD, GAP = 0.3, 0.7, 0.08, 0.2
+TWO_GROUPS = "two groups of seeds"
 SKILLS = ("reading", "drawing")
 
 
@@ -59,7 +60,7 @@ class Pilot:
         if self.mean > HIGHEST:
             return f"too high ({self.mean:.2f})"
         if float(np.diff(np.sort(self.values)).max()) > GAP:
-            return "two groups of seeds"
+            return TWO_GROUPS
         return f"seeds differ too much (sd {self.sd:.2f})" if self.sd >= MOST_SD else None
 
 

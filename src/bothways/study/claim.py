@@ -81,7 +81,12 @@ def _check_alike(claim: Claim, comparisons: Mapping[str, Comparison]) -> None:
     if strange:
         raise ConfigError(f"Claim `{claim.name}` ({claim.kind}) is over the claim `{strange[0]}`; name comparisons.")
     some = [comparisons[part] for part in parts]
-    alike = {"measure": {one.primary for one in some}}
+    alike = {"measure": {one.primary if one.reaches is None else f"{one.primary} at {one.reaches:g}" for one in some}}
+    if claim.kind in TRENDS and any(one.reaches is not None for one in some):
+        raise ConfigError(
+            f"Claim `{claim.name}` says that a gain {claim.kind}, and its comparisons ask when a level is reached; a trend is "
+            "of values at the end of a run: take reaches out."
+        )
     if claim.kind == "best placebo":
         alike["treatment"] = {one.treatment for one in some}
     for what, found in alike.items():

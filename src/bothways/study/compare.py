@@ -63,6 +63,7 @@ class Difference(Config):
     per_seed: tuple[SeedDifference, ...]
     higher_is_better: bool
     spread: Spread | None = None
+    num_censored: int = 0  # of both arms' runs, those of which only a bound is known (`reaching.py`)
 
     @property
     def gain(self) -> float:

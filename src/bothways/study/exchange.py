@@ -21,7 +21,7 @@ from jaxtyping import Float
 from bothways.core.config import Config
 from bothways.evaluate.scores import read_scores
 from bothways.evaluate.statistics import jackknife
-from bothways.study.gather import exams_by_step, steps_of
+from bothways.study.exams import exams_by_step, steps_of
 
 
 class Rate(Config):

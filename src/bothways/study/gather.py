@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,12 @@ from bothways.evaluate.scores import Score, Sheet, read_scores
 from bothways.evaluate.statistics import over_seeds
 from bothways.study.claims import Outcome, outcomes_of
 from bothways.study.compare import Difference, compare
+from bothways.study.exams import exams_by_step, steps_of
+from bothways.study.reaching import soonness
 from bothways.study.scope import scope_of
 from bothways.study.study import Study
 from bothways.study.trend import trends_of
 from bothways.study.verdict import Verdict, verdict
-
-_STEP = re.compile(r"step-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,11 @@ def gather(study: Study, arms: Mapping[str, Sequence[Path]]) -> Gathered:
     runs = {arm.name: tuple(Path(run) for run in arms[arm.name]) for arm in study.arms}
     sheets = {name: [read_scores(run) for run in folders] for name, folders in runs.items()}
     differences = {c.name: compare(runs[c.treatment], runs[c.control]) for c in study.comparisons}
-    verdicts = tuple(
-        verdict(study, c, differences[c.name].get(c.primary), scope_of(runs[c.treatment][0])) for c in study.comparisons
-    )
+    decisive = {
+        c.name: differences[c.name].get(c.primary) if c.reaches is None else soonness(runs[c.treatment], runs[c.control], c)
+        for c in study.comparisons
+    }
+    verdicts = tuple(verdict(study, c, decisive[c.name], scope_of(runs[c.treatment][0])) for c in study.comparisons)
     num_seeds = min(map(len, runs.values()))
     return Gathered(
         study=study,
@@ -92,18 +92,6 @@ def gather(study: Study, arms: Mapping[str, Sequence[Path]]) -> Gathered:
         claims=outcomes_of(study, verdicts, trends_of(study, runs, differences), num_seeds),
         curves=_curves(runs, sheets),
     )
-
-
-def steps_of(run: Path) -> int | None:
-    """The last step in a run's log.jsonl; None without one."""
-    path = run / "log.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    for line in reversed(lines):
-        try:
-            return int(json.loads(line)["step"])
-        except (ValueError, KeyError):
-            continue  # a line cut short by a killed process
-    return None
 
 
 def summed_up(scores: Sequence[Score]) -> Cell:
@@ -137,19 +125,6 @@ def _curves(
             if len(points) > 1:
                 found.setdefault(measure, []).append(LearningCurve(arm, tuple(points)))
     return {measure: tuple(curves) for measure, curves in found.items()}
-
-
-def exams_by_step(sheets: Sequence[dict[str, Sheet]], last: int | None) -> dict[int, str]:
-    """Step -> the exam that all runs of an arm sat there, in order; `last`: the step of the final one."""
-    at = {exam: _step(exam, last) for exam in sheets[0] if all(exam in one for one in sheets)}
-    timed = [(step, exam) for exam, step in at.items() if step is not None]
-    # A last checkpoint's small exam is superseded by the final one at the same step.
-    return {step: exam for step, exam in sorted(timed, key=lambda pair: (pair[0], pair[1] == "final"))}
-
-
-def _step(exam: str, last: int | None) -> int | None:
-    named = _STEP.fullmatch(exam)
-    return int(named.group(1)) if named else (last if exam == "final" else None)
 
 
 def to_json(gathered: Gathered, ledger: Any) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Comparison(Config):
     axis: tuple[str, ...] | None = None  # keys in which its two arms may differ; null: all of the study's axis
     # Measure that the verdict rests on, e.g. reading/hands/skill; everything else is shown only.
     primary: str = Field(pattern=r"^[^/]+/[^/]+/[^/]+$")
+    # A level of it: compared is log2 of the steps until it is reached, see reaching.py; null: its value at the end.
+    reaches: float | None = Field(None, gt=0, lt=1)
     minimum_effect: float = Field(0.05, gt=0)  # smallest difference that would matter, in units of the primary measure
     seed_sd: float | None = Field(None, ge=0)  # spread of paired differences over seeds, known from earlier runs
     seed_sd_source: str = ""  # where that is known from

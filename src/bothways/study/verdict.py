@@ -54,9 +54,12 @@ def direction_of(difference: Difference) -> Direction:
 
 def _decide(study: Study, comparison: Comparison, difference: Difference) -> tuple[Label, str, str]:
     least, both = comparison.minimum_effect, (difference.treatment, difference.control)
-    if max(both) < study.floor:
+    if comparison.reaches is not None:
+        if difference.num_censored == 2 * difference.num_seeds:
+            return "undecided", "undecided: no run says when", f"No run gets to {comparison.reaches:g} between its exams."
+    elif max(both) < study.floor:
         return "undecided", "undecided: nothing learned yet", f"Both arms lie below {study.floor:g}, where no effect can show."
-    if min(both) > study.ceiling:
+    elif min(both) > study.ceiling:
         return "undecided", "undecided: no room left", f"Both arms lie above {study.ceiling:g}, where no effect can show."
     low, high = gains(difference.low, difference.high, difference.higher_is_better)
     if difference.num_seeds < study.min_seeds:
@@ -66,6 +69,9 @@ def _decide(study: Study, comparison: Comparison, difference: Difference) -> tup
     spread = difference.spread
     narrow = gains(spread.low_90, spread.high_90, difference.higher_is_better) if spread else (low, high)
     label = decide(difference.gain, (low, high), narrow, least)
+    if label == "no effect" and difference.num_censored:
+        why = f"Of {difference.num_censored} runs only a bound is known, which draws the difference towards 0."
+        return "undecided", "undecided: runs are censored", why
     return label, _HEADLINES[label].format(least=least), _REASONS[label].format(least=least)
 
 
@@ -115,8 +121,16 @@ def _seen(comparison: Comparison, difference: Difference) -> str:
     over = f" over {difference.num_pictures} pictures" if difference.num_seeds == 1 else ""
     return (
         f"{runs} {where}: {comparison.treatment} {difference.treatment:.3f}, {comparison.control} {difference.control:.3f}, "
-        f"difference {signed(difference.value)}{interval}{over}."
+        f"difference {signed(difference.value)}{interval}{over}{_in(comparison, difference)}."
     )
+
+
+def _in(comparison: Comparison, difference: Difference) -> str:
+    """What is compared, where that is no value at the end of a run."""
+    if comparison.reaches is None:
+        return ""
+    bounds = f", a bound in {difference.num_censored} of {2 * difference.num_seeds} runs" if difference.num_censored else ""
+    return f" (log2 of the steps to {comparison.reaches:g} in {comparison.primary}{bounds})"
 
 
 def _open(study: Study, comparison: Comparison, difference: Difference) -> str:
@@ -154,10 +168,10 @@ def _would_decide(difference: Difference, least: float) -> str:
         return ""
     of_answers = spread.residual_sd / math.sqrt(difference.num_pictures)
     per_seed = math.hypot(spread.seed_sd, of_answers)
+    short = f" ({of_answers:.2g} of it because an exam is short)" if of_answers else ""
     text = (
-        f"Between seeds the difference spreads with a standard deviation of {per_seed:.2g} ({of_answers:.2g} of it because an "
-        f"exam is short). To see one of {least:g} four times in five takes about "
-        f"{seeds_needed(least, max(per_seed, 1e-6))} seeds"
+        f"Between seeds the difference spreads with a standard deviation of {per_seed:.2g}{short}. To see one of {least:g} "
+        f"four times in five takes about {seeds_needed(least, max(per_seed, 1e-6))} seeds"
     )
     of_pictures = spread.picture_sd / math.sqrt(difference.num_pictures)
     if 2 * of_pictures > least:
