@@ -86,7 +86,8 @@ def _difference(comparison: Comparison, verdict: Verdict) -> list[str]:
     one = verdict.difference
     arms = f"{escaped(comparison.treatment)} $-$ {escaped(comparison.control)}"
     numbers = ["--"] * 4 if one is None else _numbers(one)
-    return [escaped(comparison.name), arms, escaped(comparison.primary), *numbers, escaped(verdict.headline)]
+    measure = comparison.primary if one is None else one.measure
+    return [escaped(comparison.name), arms, escaped(measure), *numbers, escaped(verdict.headline)]
 
 
 def _numbers(one: Difference) -> list[str]:

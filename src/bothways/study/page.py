@@ -10,7 +10,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def page(template: str, values: Mapping[str, Any]) -> str:
-    """The text of an HTML page."""
+    """The text of a page, of HTML or Markdown."""
     import jinja2
 
     pages = jinja2.Environment(

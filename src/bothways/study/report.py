@@ -1,4 +1,5 @@
-"""`write_report`: one self-contained report.html, the same numbers as report.json, and the main ones as report.tex."""
+"""`write_report`: one self-contained report.html, its words and main numbers as report.md, all numbers as report.json, and its
+tables as report.tex."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def write_report(
     plan: Plan | None = None,
     standing: Standing | None = None,
 ) -> Path:
-    """Writes OUT/report.html, OUT/report.json and OUT/report.tex, and returns the path of the first.
+    """Writes OUT/report.html, OUT/report.md, OUT/report.json and OUT/report.tex, and returns the path of the first.
 
     `arms`: arm -> its marked run folders, in the order of the study's seeds. `plan` adds what differs between the arms and
     the samples that each one saw, `standing` what was registered and what is not finished. Raises: ConfigError when arms and
@@ -53,14 +54,10 @@ def write_report(
     standing = standing or Standing()
     write_json(out_dir / "report.json", {**to_json(found, ledger), "standing": asdict(standing)})
     write_atomic(out_dir / "report.tex", as_latex(found, standing.missing))
-    path = out_dir / "report.html"
-    write_atomic(path, render(found, ledger, plan, out_dir, standing))
-    return path
-
-
-def render(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path, standing: Standing) -> str:
-    """The text of report.html."""
-    return page("report.html", {"signed": signed, "standing": standing} | _context(found, ledger, plan, out_dir))
+    values = {"signed": signed, "standing": standing} | _context(found, ledger, plan, out_dir)
+    for name in ("report.md", "report.html"):
+        write_atomic(out_dir / name, page(name, values))
+    return out_dir / "report.html"
 
 
 def _context(found: Gathered, ledger: Ledger, plan: Plan | None, out_dir: Path) -> dict[str, Any]:
@@ -108,7 +105,8 @@ def _in_words(found: Gathered, comparison: Comparison) -> str:
     """reading/hands/skill -> "reading skill, hands (hour, minute)"."""
     kind, level, what = comparison.primary.split("/")
     members = found.exams[comparison.treatment].levels.get(level, ())
-    return f"{kind} {what}, {level.replace('_', ' ')}" + (f" ({', '.join(members)})" if members else "")
+    when = "" if comparison.reaches is None else f"log2 of the steps to {comparison.reaches:g} in "
+    return f"{when}{kind} {what}, {level.replace('_', ' ')}" + (f" ({', '.join(members)})" if members else "")
 
 
 def _answering(found: Gathered, arms: Sequence[str], kind: str) -> list[str]:

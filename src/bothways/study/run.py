@@ -4,7 +4,7 @@
     OUT/runs/<hash>/          one run folder, named by the hash of its resolved config and of the exams that it sits
     OUT/runs/cache/           tokens of the pools' and the exam's pictures
     OUT/<arm>-<seed>          a link to the run of that arm and seed
-    OUT/report.html, OUT/report.json, OUT/report.tex, OUT/dial.json
+    OUT/report.html, OUT/report.md, OUT/report.json, OUT/report.tex, OUT/dial.json
 
 Studies that are given one folder of runs share what they have in common. One that was interrupted goes on where it stopped when
 it is run again with the same `out`: a run is done when its ledger is written, which is last.
