@@ -53,6 +53,12 @@ def test_what_is_never_reached_counts_as_reached_with_the_last_step_and_no_effec
     assert judged(known, known).label == "no effect"
 
 
+def test_the_rule_says_so_where_a_comparison_asks_when():
+    study = small_study()
+    asking = Study.parse(study.to_dict() | {"comparisons": [ASKED.to_dict()]})
+    assert "log2 of the steps" in asking.rule and "log2 of the steps" not in study.rule
+
+
 def test_where_no_run_gets_there_nothing_is_said():
     never = jumps(*[5000] * 5)
     assert judged(never, never).headline == "undecided: no run says when"

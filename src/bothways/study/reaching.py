@@ -71,12 +71,13 @@ def sooner(treatment: Learning, control: Learning, comparison: Comparison) -> Di
 
 def _reached(curve: Learning, level: float) -> tuple[np.ndarray, int]:
     """log2 of the step at which each seed is there, and how many are censored."""
-    at, censored = [], 0
-    for values in curve.values.tolist():
-        if values[0] >= level:
-            at.append(curve.steps[0])
-        else:
-            at.append(steps_to(curve.steps, values, level))
-        censored += values[0] >= level or math.isnan(at[-1])
-        at[-1] = curve.steps[-1] if math.isnan(at[-1]) else at[-1]
-    return np.log2(np.array(at, float)), censored
+    found = [_first(curve.steps, values, level) for values in curve.values.tolist()]
+    return np.log2(np.array([step for step, _ in found], float)), sum(censored for _, censored in found)
+
+
+def _first(steps: Sequence[int], values: Sequence[float], level: float) -> tuple[float, bool]:
+    """The step at which a curve reaches the level, and whether that is only a bound."""
+    if values[0] >= level:
+        return steps[0], True
+    step = steps_to(steps, values, level)
+    return (steps[-1], True) if math.isnan(step) else (step, False)

@@ -20,6 +20,12 @@ Budget = Literal["own-task samples", "image-text pairs", "tokens", "FLOPs"]
 BUDGETS: tuple[str, ...] = get_args(Budget)
 
 
+_REACHES = (
+    " Where a comparison asks when a level is reached, it is of log2 of the steps, over seeds alone; a run that does not say "
+    "when counts as a bound, and with any of them there is no verdict of no effect."
+)
+
+
 class Arm(Config):
     """One way of training: the base recipe with changes. `reads` and `draws` say which exams it sits."""
 
@@ -177,4 +183,4 @@ class Study(Config):
             "0 and the mean reaches the minimum effect; refuted when it lies below 0; no effect of that size when the 90 % "
             "interval lies within plus and minus the minimum effect; otherwise undecided. Undecided, too, when both arms lie "
             f"below {self.floor:g} (nothing learned yet) or both above {self.ceiling:g} (no room left) on the primary measure."
-        )
+        ) + (_REACHES if any(one.reaches is not None for one in self.comparisons) else "")
